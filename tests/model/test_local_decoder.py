@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napari_semantic_sam.model import Prompts, SemanticSAM
+from napari_semantic_sam.model.config import LocalConfig, ModelConfig, TimmConfig
+from napari_semantic_sam.model.implicit_masks import OUTSIDE
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    config = ModelConfig(
+        TimmConfig("tf_efficientnet_lite0"),
+        LocalConfig(width=32, heads=4, feedforward=32, decoder_layers=2, mask_channels=8),
+        size_divisor=64,
+    )
+    return SemanticSAM(config).eval()
+
+
+@pytest.fixture(scope="module")
+def image():
+    return torch.rand(1, 3, 100, 150, generator=torch.Generator().manual_seed(1)) * 255
+
+
+def clicks(*points):
+    return Prompts.clicks(torch.tensor(points))
+
+
+@torch.no_grad()
+def test_candidates_cover_the_padded_input_at_stride_two(model, image):
+    candidates = model.decode(model.encode(image), clicks((0.5, 0.5), (0.1, 0.9)))
+    assert candidates.mask_logits.shape == (2, 6, 64, 96)
+    assert candidates.geometry.padded_size == (128, 192)
+    assert ((candidates.predicted_iou > 0) & (candidates.predicted_iou < 1)).all()
+
+
+@torch.no_grad()
+def test_a_prompt_does_not_depend_on_the_others(model, image):
+    embedding = model.encode(image)
+    box = Prompts(torch.tensor([[0.3, 0.4, 0.2, 0.3]]), ["box"])
+    both = Prompts(torch.cat([box.anchor_boxes, clicks((0.7, 0.2)).anchor_boxes]), ["box", "click"])
+    alone, together = model.decode(embedding, box), model.decode(embedding, both)
+    torch.testing.assert_close(alone.mask_logits[0], together.mask_logits[0])
+    torch.testing.assert_close(alone.boxes[0], together.boxes[0])
+
+
+@torch.no_grad()
+def test_a_click_only_sees_its_surroundings(model):
+    """What lies farther away than the largest window changes nothing but through the backbone."""
+    near = torch.zeros(1, 3, 64, 1280)
+    far = near.clone()
+    far[..., 1200:] = 255
+    click = clicks((0.02, 0.5))
+    one, other = (model.decode(model.encode(image), click) for image in (near, far))
+    torch.testing.assert_close(one.predicted_iou, other.predicted_iou)
+    torch.testing.assert_close(one.boxes, other.boxes)
+
+
+@torch.no_grad()
+def test_every_image_of_a_batch_gives_what_it_gives_alone(model):
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(2)) * 255
+    points = torch.tensor([[0.5, 0.5], [0.5, 0.5]])
+    together = model.decode(model.encode(images), Prompts.clicks(points, torch.tensor([0, 1])))
+    alone = model.decode(model.encode(images[1:]), Prompts.clicks(points[1:]))
+    torch.testing.assert_close(together.mask_logits[1], alone.mask_logits[0], atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_whole_masks_agree_with_sampled_points(model, image):
+    embedding = model.encode(image)
+    masks = model.decode_layers(embedding, clicks((0.4, 0.6)))[-1].masks
+    dense = masks.dense()
+    rows, columns = torch.tensor([30, 12, 5]), torch.tensor([40, 3, 90])
+    points = torch.stack([(columns + 0.5) / 96, (rows + 0.5) / 64], dim=-1)[None]
+    inside = dense[0, :, rows, columns] != OUTSIDE
+    assert inside.any()
+    every = masks.sample_all(points)[0]
+    torch.testing.assert_close(dense[0, :, rows, columns][inside], every[inside])
+    prompts, tokens = torch.zeros(6, dtype=torch.long), torch.arange(6)
+    chosen = masks.sample(points.expand(6, -1, -1), prompts, tokens)
+    torch.testing.assert_close(chosen, every)
+
+
+def test_gradients_reach_every_weight(model, image):
+    model.train()
+    layers = model.decode_layers(model.encode(image), clicks((0.4, 0.6)))
+    box = Prompts(torch.tensor([[0.3, 0.4, 0.2, 0.3]]), ["box"])
+    layers += model.decode_layers(model.encode(image), box)
+    points = torch.rand(1, 20, 2)
+    parts = [
+        layer.masks.sample_all(points).sum() + layer.boxes.sum() + layer.predicted_iou.sum()
+        for layer in layers
+    ]
+    model.zero_grad()
+    torch.stack(parts).sum().backward()
+    model.eval()
+    without = [name for name, weight in model.named_parameters() if weight.grad is None]
+    assert without == []
+
+
+def test_there_is_no_joint_mode(model, image):
+    with pytest.raises(ValueError, match="isolated"):
+        model.decode(model.encode(image), clicks((0.5, 0.5)), joint=True)
+
+
+def test_a_backbone_without_a_fine_stage_is_refused():
+    with pytest.raises(Exception, match="stride"):
+        SemanticSAM(ModelConfig(TimmConfig("convnext_atto"), LocalConfig()))
