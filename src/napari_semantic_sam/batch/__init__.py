@@ -1,0 +1,1 @@
+"""Files in, files out: knows inference, nothing of Qt or napari."""

@@ -1,0 +1,143 @@
+"""From any picture to the network's input: values, then size.
+
+Training prepares its pictures with the same two functions, `normalise` and `resize`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.normalisation import normalise
+from napari_semantic_sam.model.config import DeformableConfig, ModelConfig
+
+__all__ = ["PreparedImage", "input_scale", "input_size", "normalise", "prepare", "resize"]
+
+_PUBLISHED_SHORT_EDGE = 640
+_PUBLISHED_LONG_EDGE = 4 * _PUBLISHED_SHORT_EDGE
+_LOCAL_LONG_EDGE = 1024
+_LOCAL_SMALL = 128
+_RULES = 1
+"""To be raised when the same picture would be prepared differently."""
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedImage:
+    """The network's input.
+
+    Attributes
+    ----------
+    pixels : (3, H', W') float32 array
+        RGB, 0..255.
+    shape : (H, W)
+        Of the picture.
+    hash : str
+        Fingerprint of how it was prepared: rules, channels, contrast limits and sizes.
+    """
+
+    pixels: npt.NDArray[np.float32]
+    shape: tuple[int, int]
+    hash: str
+
+
+def prepare(
+    image: npt.ArrayLike,
+    config: ModelConfig,
+    *,
+    channels: Sequence[int] | None = None,
+    contrast_limits: tuple[float, float] | None = None,
+    scale: float | None = None,
+) -> PreparedImage:
+    """Turn a picture into the input of a network.
+
+    Parameters
+    ----------
+    image, channels, contrast_limits
+        See `normalise`.
+    config : ModelConfig
+        Of the network, which decides the size; see `input_scale`.
+    scale : float, optional
+        Pixels of the input per pixel of the picture, instead of the network's own rule.
+
+    Raises
+    ------
+    UserError
+        If the picture cannot be used, or an option does not fit it.
+    """
+    values = normalise(image, channels=channels, contrast_limits=contrast_limits)
+    shape = (values.shape[0], values.shape[1])
+    size = input_size(shape, input_scale(shape, config) if scale is None else scale)
+    resized = _resize_published(values, size) if _is_published(config) else resize(values, size)
+    chosen = None if channels is None else [int(channel) for channel in channels]
+    limits = None if contrast_limits is None else [float(limit) for limit in contrast_limits]
+    how = json.dumps([_RULES, config.decoder.type, chosen, limits, shape, size])
+    return PreparedImage(
+        pixels=np.ascontiguousarray(resized.transpose(2, 0, 1)),
+        shape=shape,
+        hash=hashlib.sha256(how.encode()).hexdigest()[:16],
+    )
+
+
+def input_scale(shape: tuple[int, int], config: ModelConfig) -> float:
+    """Return the pixels of the input per pixel of a picture, by the network's own rule.
+
+    Published networks: the short edge becomes 640, the long edge at most 2560. Local ones
+    see a picture as it is, or twice as large if its short edge is below 128, but never more
+    than 1024 pixels of its long edge.
+
+    Parameters
+    ----------
+    shape : (height, width)
+        Of the picture.
+    config : ModelConfig
+    """
+    if _is_published(config):
+        return min(_PUBLISHED_SHORT_EDGE / min(shape), _PUBLISHED_LONG_EDGE / max(shape))
+    return min(2.0 if min(shape) < _LOCAL_SMALL else 1.0, _LOCAL_LONG_EDGE / max(shape))
+
+
+def input_size(shape: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Return the ``(height, width)`` of a picture at `scale`, cut down to whole pixels.
+
+    Raises
+    ------
+    UserError
+        If `scale` is not a number above 0.
+    """
+    if not (math.isfinite(scale) and scale > 0):
+        raise UserError(f"The scale must be a number above 0, not {scale}.")
+    # The published code computes 640 * long / short in whole numbers; without the small
+    # addition, rounding errors would cost a pixel where that is a whole number.
+    height, width = (max(1, int(side * scale + 1e-6)) for side in shape)
+    return height, width
+
+
+def resize(values: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Resize an (H, W, C) float32 picture to ``(height, width)``: bilinear, antialiased."""
+    if values.shape[:2] == size:
+        return values
+    planes = [
+        Image.fromarray(plane).resize(size[::-1], Image.Resampling.BILINEAR)
+        for plane in np.ascontiguousarray(np.moveaxis(values, -1, 0))
+    ]
+    return np.stack([np.asarray(plane) for plane in planes], axis=-1)
+
+
+def _is_published(config: ModelConfig) -> bool:
+    return isinstance(config.decoder, DeformableConfig)
+
+
+def _resize_published(
+    values: npt.NDArray[np.float32], size: tuple[int, int]
+) -> npt.NDArray[np.float32]:
+    # The published code resizes 8-bit pictures, so rounding is part of its preparation.
+    picture = Image.fromarray(np.rint(values).astype(np.uint8))
+    return np.asarray(picture.resize(size[::-1], Image.Resampling.BICUBIC), dtype=np.float32)

@@ -1,0 +1,99 @@
+"""What a prompt gives, in pixels of the picture: plain arrays, no tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, eq=False)
+class CroppedMask:
+    """A mask kept as its bounding box and what is inside; equal only to itself.
+
+    Attributes
+    ----------
+    box : (y0, x0, y1, x1) ints
+        Pixels ``[y0:y1, x0:x1]`` of the picture; all 0 for an empty mask.
+    crop : (y1 - y0, x1 - x0) bool array
+        The mask inside `box`.
+    shape : (height, width)
+        Of the picture.
+    """
+
+    box: tuple[int, int, int, int]
+    crop: npt.NDArray[np.bool_]
+    shape: tuple[int, int]
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return int(np.count_nonzero(self.crop))
+
+    def full_mask(self) -> npt.NDArray[np.bool_]:
+        """Return the mask at the size of the picture."""
+        mask = np.zeros(self.shape, dtype=bool)
+        y0, x0, y1, x1 = self.box
+        mask[y0:y1, x0:x1] = self.crop
+        return mask
+
+    def iou(self, other: CroppedMask) -> float:
+        """Intersection over union with another mask of the same picture; 0 if both are empty."""
+        y0, x0 = max(self.box[0], other.box[0]), max(self.box[1], other.box[1])
+        y1, x1 = min(self.box[2], other.box[2]), min(self.box[3], other.box[3])
+        if y1 <= y0 or x1 <= x0:
+            return 0.0
+        common = np.count_nonzero(self._window(y0, x0, y1, x1) & other._window(y0, x0, y1, x1))
+        union = self.area + other.area - common
+        return float(common / union) if union else 0.0
+
+    def _window(self, y0: int, x0: int, y1: int, x1: int) -> npt.NDArray[np.bool_]:
+        top, left = self.box[:2]
+        return self.crop[y0 - top : y1 - top, x0 - left : x1 - left]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate(CroppedMask):
+    """One mask of one prompt.
+
+    Attributes
+    ----------
+    token : int
+        Which learned granularity embedding made it, 0..K-1.
+    level : int
+        1 (coarsest) .. K, from the checkpoint's level order until `distinct_candidates`
+        repairs it.
+    predicted_iou : float
+        The network's own estimate.
+    stability : float
+        Area where the logit is above 1 over the area where it is above -1; 0..1.
+    """
+
+    token: int
+    level: int
+    predicted_iou: float
+    stability: float
+
+
+@dataclass(frozen=True)
+class PromptResult:
+    """The K candidates of one prompt, in token order.
+
+    Attributes
+    ----------
+    kind : "click" or "box"
+    prompt : tuple of floats
+        ``(y, x)`` of a click, ``(y0, x0, y1, x1)`` of a box, in pixels of the picture.
+    candidates : tuple of K Candidate
+    """
+
+    kind: Literal["click", "box"]
+    prompt: tuple[float, ...]
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def best(self) -> Candidate:
+        """The candidate with the highest predicted IoU."""
+        return max(self.candidates, key=lambda candidate: candidate.predicted_iou)
