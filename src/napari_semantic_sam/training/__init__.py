@@ -1,0 +1,1 @@
+"""Records, prompts drawn from masks, matching, losses and the trainer; knows `model/`."""

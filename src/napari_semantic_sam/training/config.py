@@ -1,0 +1,192 @@
+"""The training file: what a run reads, as frozen dataclasses with the defaults in one place."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.training.losses import LossConfig
+from napari_semantic_sam.training.records import Granularity
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """Where some of the training images come from.
+
+    Attributes
+    ----------
+    kind : {"synthetic", "folder"}
+    weight : float
+        Share of the training images, relative to the other sources.
+    images : str
+        Folder of images, relative to the training file.
+    masks : tuple of str
+        Folders of label images with the same stems, one per granularity.
+    zoom : (low, high)
+        Images are magnified by a random factor between these, log-uniformly.
+    granularity : str
+        See `Record`.
+    """
+
+    kind: Literal["synthetic", "folder"] = "folder"
+    weight: float = 1.0
+    images: str = ""
+    masks: tuple[str, ...] = ()
+    zoom: tuple[float, float] = (0.5, 2.0)
+    granularity: Granularity = "multi"
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Crops and prompts.
+
+    Attributes
+    ----------
+    sources : tuple of SourceConfig
+    crop : int
+        Side of the square training images in pixels.
+    batch : int
+        Images per step.
+    clicks, boxes : int
+        Prompts per image.
+    centre_share : float
+        Share of the clicks near the middle of their object; the others are anywhere in it.
+    workers : int
+        Processes that prepare images beside the training.
+    holdout : int
+        One image in so many is kept for the report instead of trained on.
+    """
+
+    sources: tuple[SourceConfig, ...]
+    crop: int = 256
+    batch: int = 8
+    clicks: int = 8
+    boxes: int = 2
+    centre_share: float = 0.5
+    workers: int = 1
+    holdout: int = 20
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """AdamW with a linear warm-up and a cosine to zero over the time given.
+
+    Attributes
+    ----------
+    rate, backbone_rate : float
+        Peak learning rates.
+    weight_decay : float
+        Of matrices; vectors (biases, norms) have none.
+    warmup_steps : int
+    clip : float
+        Largest norm of the full gradient.
+    ema : float
+        Decay per step of the averaged weights, which are the ones that are kept.
+    """
+
+    rate: float = 1e-4
+    backbone_rate: float = 1e-5
+    weight_decay: float = 0.05
+    warmup_steps: int = 100
+    clip: float = 0.01
+    ema: float = 0.999
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run.
+
+    Attributes
+    ----------
+    name : str
+        Of the checkpoint.
+    preset : str
+        Architecture, see `napari_semantic_sam.model.config.PRESETS`.
+    start : str
+        Where the weights come from: ``"random"``, ``"imagenet"`` (the backbone's weights
+        that a Python package carries), or what `load_model` takes.
+    data, optimiser, loss
+        See their classes.
+    minutes : float
+        Length of the run; the learning rate has fallen to zero at its end.
+    harvest_minutes : float
+        How often the averaged weights and a report are written.
+    precision : str
+        Lightning's, ``"32-true"`` or ``"bf16-mixed"``.
+    seed : int
+    description, licence : str
+        For the checkpoint's record.
+    """
+
+    name: str
+    data: DataConfig
+    preset: str = "tiny"
+    start: str = "random"
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    minutes: float = 60.0
+    harvest_minutes: float = 10.0
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    seed: int = 0
+    description: str = ""
+    licence: str = ""
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Read a training file (YAML).
+
+    Raises
+    ------
+    UserError
+        If the file is missing, no YAML, or has an entry this version does not know.
+    """
+    import yaml
+
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"The training file {path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"The training file {path} is not valid YAML; correct it.") from error
+    try:
+        config = _build(TrainConfig, data)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"The training file {path} is not usable: {error}.") from error
+    assert isinstance(config, TrainConfig)
+    return config
+
+
+def _build(kind: Any, value: Any) -> Any:
+    """Turn plain data into `kind`, naming what does not fit."""
+    origin = typing.get_origin(kind)
+    if origin is Literal:
+        if value not in typing.get_args(kind):
+            raise ValueError(f"{value!r} is none of {typing.get_args(kind)}")
+        return value
+    if origin is tuple:
+        inner = typing.get_args(kind)[0]
+        if not isinstance(value, list):
+            raise ValueError(f"{value!r} must be a list")
+        return tuple(_build(inner, item) for item in value)
+    if is_dataclass(kind):
+        return _build_dataclass(kind, value)
+    if kind is float and isinstance(value, int):
+        return float(value)
+    if not isinstance(value, kind):
+        raise ValueError(f"{value!r} must be of type {kind.__name__}")
+    return value
+
+
+def _build_dataclass(kind: Any, value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{kind.__name__} needs named entries, got {value!r}")
+    hints = typing.get_type_hints(kind, {**vars(types), **globals()})
+    known = {item.name for item in fields(kind)}
+    if unknown := sorted(set(value) - known):
+        raise ValueError(f"unknown entries {unknown}; possible are {sorted(known)}")
+    return kind(**{name: _build(hints[name], item) for name, item in value.items()})

@@ -1,0 +1,202 @@
+"""The training loop as a Lightning module: losses, schedule, held-out score, harvest."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from napari_semantic_sam.io.files import write_json
+from napari_semantic_sam.model.checkpoint import save_checkpoint
+from napari_semantic_sam.model.metadata import CheckpointMetadata
+from napari_semantic_sam.model.semantic_sam import SemanticSAM
+from napari_semantic_sam.training.config import OptimiserConfig, TrainConfig
+from napari_semantic_sam.training.data import Batch
+from napari_semantic_sam.training.losses import Criterion
+from napari_semantic_sam.training.report import HeldOut, held_out_scores
+
+
+class TrainingModule(lightning.LightningModule):
+    """Trains a `SemanticSAM`.
+
+    Parameters
+    ----------
+    model : SemanticSAM
+    config : TrainConfig
+    """
+
+    def __init__(self, model: SemanticSAM, config: TrainConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+        self.criterion = Criterion(config.loss)
+        self.clock = Clock(config.minutes)
+        self.images_seen = 0
+        self.held_out: list[HeldOut] = []
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss of one batch."""
+        embedding = self.model.encode(batch.images.float())
+        layers = self.model.decode_layers(embedding, batch.prompts)
+        terms = self.criterion(layers, batch.targets)
+        self.images_seen += len(batch.images)
+        loss = torch.stack(list(terms.values())).sum()
+        self.log_dict({**terms, "loss": loss}, batch_size=len(batch.images))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collect IoUs of held-out prompts."""
+        embedding = self.model.encode(batch.images.float())
+        layer = self.model.decode_layers(embedding, batch.prompts)[-1]
+        self.held_out.append(held_out_scores(layer, batch.prompts, batch.targets))
+
+    def configure_optimizers(self) -> Any:
+        """AdamW over three groups, with a schedule that follows the clock."""
+        optimiser = torch.optim.AdamW(
+            parameter_groups(self.model, self.config.optimiser), fused=self.device.type == "cuda"
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._rate)
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        """Move a batch, which Lightning does not know how to."""
+        return batch.to(device)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the time and images spent, so that a resumed run goes on where it was."""
+        checkpoint["spent"] = {"seconds": self.clock.seconds(), "images": self.images_seen}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the time and images spent."""
+        self.clock = Clock(self.config.minutes, checkpoint["spent"]["seconds"])
+        self.images_seen = checkpoint["spent"]["images"]
+
+    def _rate(self, step: int) -> float:
+        warmup = min(1.0, (step + 1) / max(1, self.config.optimiser.warmup_steps))
+        return warmup * 0.5 * (1.0 + math.cos(math.pi * self.clock.share()))
+
+
+class Clock:
+    """How much of a run's time is over; a machine's speed is not known beforehand.
+
+    Parameters
+    ----------
+    minutes : float
+        Length of the run.
+    spent : float
+        Seconds that earlier parts of the run took.
+    """
+
+    def __init__(self, minutes: float, spent: float = 0.0) -> None:
+        self._total = minutes * 60
+        self._spent = spent
+        self._start: float | None = None
+
+    def seconds(self) -> float:
+        """Seconds since the first call, with those spent before."""
+        now = time.monotonic()
+        if self._start is None:
+            self._start = now
+        return self._spent + now - self._start
+
+    def share(self) -> float:
+        """How much of the run is over, 0..1."""
+        return min(1.0, self.seconds() / self._total)
+
+
+class Stop(lightning.Callback):
+    """Ends the run when its time is over, or this leg's.
+
+    Parameters
+    ----------
+    leg_minutes : float, optional
+        Time for this call; the run can be resumed later.
+    """
+
+    def __init__(self, leg_minutes: float | None) -> None:
+        self._leg = None if leg_minutes is None else Clock(leg_minutes)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, index: int
+    ) -> None:
+        """Stop after the batch in which the time ran out."""
+        if module.clock.share() >= 1 or (self._leg is not None and self._leg.share() >= 1):
+            trainer.should_stop = True
+
+
+class Harvest(lightning.Callback):
+    """Writes the averaged weights and a report after every validation.
+
+    It must stand before the averaging callback, which takes its weights back at the end of
+    the validation.
+
+    Parameters
+    ----------
+    folder : Path
+    metadata : CheckpointMetadata
+        Of the checkpoint; level order and numbers are filled in.
+    """
+
+    def __init__(self, folder: Path, metadata: CheckpointMetadata) -> None:
+        self.folder = folder
+        self.metadata = metadata
+
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
+        """Write ``<name>.safetensors`` and ``report.json``."""
+        if trainer.sanity_checking or not module.held_out:
+            return
+        scores = HeldOut.merge(module.held_out)
+        module.held_out.clear()
+        report = {
+            "minutes": round(module.clock.seconds() / 60, 1),
+            "steps": trainer.global_step,
+            "images": module.images_seen,
+            "held_out": scores.summary(),
+            "losses": _plain(trainer.callback_metrics),
+        }
+        write_json(self.folder / "report.json", report)
+        metadata = scores.describe(self.metadata, report)
+        path = self.folder / f"{metadata.name}.safetensors"
+        save_checkpoint(path, module.model, metadata)
+        print(
+            f"{report['minutes']} min, {report['images']} images: {report['held_out']}", flush=True
+        )
+
+
+def parameter_groups(model: SemanticSAM, config: OptimiserConfig) -> list[dict[str, Any]]:
+    """Split parameters by learning rate and weight decay.
+
+    The backbone has a rate of its own; vectors (biases and norms) and embeddings have no
+    weight decay, as published.
+    """
+    embeddings = {
+        id(parameter)
+        for part in model.modules()
+        if isinstance(part, nn.Embedding)
+        for parameter in part.parameters()
+    }
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        in_backbone = name.startswith("image_encoder.backbone.")
+        rate = config.backbone_rate if in_backbone else config.rate
+        plain = parameter.ndim < 2 or id(parameter) in embeddings
+        groups.setdefault((rate, 0.0 if plain else config.weight_decay), []).append(parameter)
+    return [
+        {"params": parameters, "lr": rate, "weight_decay": decay}
+        for (rate, decay), parameters in groups.items()
+    ]
+
+
+def _plain(metrics: Mapping[str, Tensor]) -> dict[str, float]:
+    return {name: round(float(value), 4) for name, value in metrics.items()}

@@ -1,0 +1,144 @@
+"""Where training images come from: folders of annotated images, and the generator."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.preparation import normalise
+from napari_semantic_sam.io.images import read_image, read_labels
+from napari_semantic_sam.io.pairs import PairedFiles, pair_files
+from napari_semantic_sam.training.augment import Labels, random_look, random_view
+from napari_semantic_sam.training.config import SourceConfig
+from napari_semantic_sam.training.records import Granularity, Record, make_record
+from napari_semantic_sam.training.synthetic import generate
+
+MIN_AREA = 12
+"""Pixels below which a mask cut by the border or shrunk is no longer a target."""
+
+Source = Callable[[np.random.Generator], Record]
+"""Draws one training record."""
+
+
+@dataclass(frozen=True)
+class SyntheticSource:
+    """Images from the generator of nested structures."""
+
+    size: int
+
+    def __call__(self, rng: np.random.Generator) -> Record:
+        """Generate one image."""
+        sample = generate(rng, self.size)
+        return make_record(sample.image, sample.masks, name="a synthetic image")
+
+
+class FolderSource:
+    """Random views of annotated images; files are read once and kept.
+
+    Parameters
+    ----------
+    files : sequence of PairedFiles
+        A stack (Z, Y, X) with labels of the same shape gives random planes along any axis.
+    size : int
+        Side of the square records.
+    zoom : (low, high)
+        See `random_view`.
+    granularity : str
+    """
+
+    def __init__(
+        self,
+        files: Sequence[PairedFiles],
+        size: int,
+        zoom: tuple[float, float],
+        granularity: Granularity,
+    ) -> None:
+        self.files = tuple(files)
+        self.size = size
+        self.zoom = zoom
+        self.granularity = granularity
+        self._read: dict[int, tuple[npt.NDArray[Any], list[npt.NDArray[Any]]]] = {}
+
+    def __call__(self, rng: np.random.Generator) -> Record:
+        """Draw a view with at least one object in it."""
+        index = int(rng.integers(len(self.files)))
+        image, labels = self._plane(index, rng)
+        view = random_view(labels, self.size, self.zoom, rng)
+        masks = np.concatenate([label_masks(view.labels(level)) for level in labels])
+        pixels = random_look(view.image(image), rng)
+        name = str(self.files[index].image)
+        return make_record(pixels, masks, self.granularity, name=name)
+
+    def _plane(
+        self, index: int, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.uint8], list[Labels]]:
+        image, labels = self._load(index)
+        if labels[0].ndim == 3:
+            axis = int(rng.integers(3))
+            occupied = np.flatnonzero(labels[0].any(axis=tuple({0, 1, 2} - {axis})))
+            plane = int(rng.choice(occupied))
+            image = _as_bytes(image.take(plane, axis))
+            labels = [level.take(plane, axis) for level in labels]
+        return image, labels
+
+    def _load(self, index: int) -> tuple[npt.NDArray[Any], list[npt.NDArray[Any]]]:
+        if index not in self._read:
+            files = self.files[index]
+            image = read_image(files.image)
+            labels = [read_labels(path).astype(np.int32) for path in files.masks.values()]
+            if any(level.shape != image.shape[: level.ndim] for level in labels):
+                raise UserError(
+                    f"{files.image} has shape {image.shape} but its masks do not; "
+                    "give masks of the same height and width."
+                )
+            if labels[0].ndim == 2:
+                image = _as_bytes(image)
+            self._read[index] = (image, labels)
+        return self._read[index]
+
+
+def label_masks(labels: Labels) -> npt.NDArray[np.bool_]:
+    """Split an (H, W) label image into (M, H, W) masks of at least `MIN_AREA` pixels."""
+    values, areas = np.unique(labels, return_counts=True)
+    kept = values[(values > 0) & (areas >= MIN_AREA)]
+    return np.equal(labels[None], kept[:, None, None])
+
+
+def folder_sources(
+    config: SourceConfig, size: int, holdout: int, base: Path
+) -> tuple[FolderSource, FolderSource]:
+    """Split a folder into what is trained on and what is kept for the report.
+
+    The split depends on the names of the files alone, so that it is the same in every run.
+
+    Parameters
+    ----------
+    config : SourceConfig
+    size : int
+    holdout : int
+        One file in so many is kept for the report.
+    base : Path
+        What the folders in `config` are relative to.
+    """
+    masks = {Path(folder).name: base / folder for folder in config.masks}
+    if not masks:
+        raise UserError(f"The source {config.images} names no folder of masks; add 'masks'.")
+    pairs = pair_files(base / config.images, masks).files
+    kept = [zlib.crc32(pair.stem.encode()) % holdout == 0 for pair in pairs]
+    train = [pair for pair, keep in zip(pairs, kept, strict=True) if not keep]
+    held = [pair for pair, keep in zip(pairs, kept, strict=True) if keep] or pairs[:1]
+    return (
+        FolderSource(train, size, config.zoom, config.granularity),
+        FolderSource(held, size, (1.0, 1.0), config.granularity),
+    )
+
+
+def _as_bytes(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    return normalise(image).round().astype(np.uint8)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from napari_semantic_sam import Predictor, load_model
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.model.loading import describe
+from napari_semantic_sam.training.run import STATE_FILE, train
+
+pytestmark = [
+    # Lightning's own: a torch helper it should not use any more, advice on workers, and a
+    # warning that a resumed run writes where it wrote before.
+    pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers"),
+    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty"),
+]
+
+RECIPE = {
+    "name": "small",
+    "start": "random",
+    "minutes": 0.08,
+    "harvest_minutes": 0.03,
+    "licence": "BSD-3-Clause",
+    "data": {
+        "crop": 64,
+        "batch": 2,
+        "clicks": 3,
+        "boxes": 1,
+        "workers": 0,
+        "sources": [{"kind": "synthetic"}],
+    },
+    "optimiser": {"clip": 1.0, "warmup_steps": 1},
+    "loss": {"point_policy": "prompt", "points": 64, "score_target": "all_iou", "rank": 0.1},
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    config = folder / "train.yaml"
+    config.write_text(yaml.safe_dump(RECIPE))
+    checkpoint = train(config, output=folder / "out", max_minutes=0.05)
+    return config, checkpoint
+
+
+def test_a_run_leaves_a_checkpoint_that_segments(trained):
+    _, checkpoint = trained
+    predictor = Predictor(load_model(checkpoint, device="cpu"))
+    image = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    (result,) = predictor.predict(predictor.embed(image), points=[(30, 30)])
+    assert len(result.candidates) == 6
+
+
+def test_the_checkpoint_says_how_it_came_about(trained):
+    _, checkpoint = trained
+    metadata = describe(checkpoint)
+    assert sorted(metadata.level_order) == list(range(6))
+    assert metadata.provenance["seed"] == 0
+    assert metadata.provenance["recipe"]["data"]["sources"][0]["kind"] == "synthetic"
+    report = json.loads((checkpoint.parent / "report.json").read_text())
+    assert report["images"] >= 2
+    assert 0 <= report["held_out"]["click_oracle_iou"] <= 1
+
+
+def test_a_run_goes_on_where_it_stopped(trained):
+    config, checkpoint = trained
+    before = torch.load(checkpoint.parent / STATE_FILE, weights_only=True)
+    train(config, output=checkpoint.parent, resume=True)
+    after = torch.load(checkpoint.parent / STATE_FILE, weights_only=True)
+    assert after["spent"]["images"] > before["spent"]["images"]
+    assert after["global_step"] > before["global_step"]
+    assert after["spent"]["seconds"] >= 0.08 * 60
+
+
+def test_there_must_be_something_to_resume(trained, tmp_path):
+    with pytest.raises(UserError, match=STATE_FILE):
+        train(trained[0], output=tmp_path / "fresh", resume=True)
+
+
+def test_an_unknown_preset_is_named(tmp_path):
+    config = tmp_path / "train.yaml"
+    config.write_text(yaml.safe_dump(RECIPE | {"preset": "huge"}))
+    with pytest.raises(UserError, match="huge"):
+        train(config, output=tmp_path / "out")

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.training.augment import View, random_look
+from napari_semantic_sam.training.config import DataConfig, SourceConfig
+from napari_semantic_sam.training.data import build_loader, build_streams
+from napari_semantic_sam.training.sources import MIN_AREA, folder_sources, label_masks
+
+SIZE = 64
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Twelve pictures of bright squares: a cell (label 1) with a nucleus in a second folder."""
+    for name in ("images", "cells", "nuclei"):
+        (tmp_path / name).mkdir()
+    for number in range(12):
+        cells = np.zeros((90, 110), np.uint16)
+        cells[20:70, 30:80] = 1
+        nuclei = np.zeros_like(cells)
+        nuclei[35:55, 45:65] = 1
+        image = (40 + 80 * cells + 80 * nuclei).astype(np.uint8)
+        Image.fromarray(image).save(tmp_path / "images" / f"{number}.png")
+        Image.fromarray(cells).save(tmp_path / "cells" / f"{number}.png")
+        tifffile.imwrite(tmp_path / "nuclei" / f"{number}.tif", nuclei)
+    return tmp_path
+
+
+def source(**changes):
+    return SourceConfig(images="images", masks=("cells", "nuclei"), **changes)
+
+
+def test_views_keep_masks_on_their_objects(folder):
+    train, _ = folder_sources(source(zoom=(0.5, 2.0)), SIZE, holdout=20, base=folder)
+    rng = np.random.default_rng(0)
+    nested = 0
+    for _ in range(30):
+        record = train(rng)
+        assert record.image.shape == (SIZE, SIZE, 3)
+        areas = record.masks.sum(axis=(1, 2))
+        assert (areas >= MIN_AREA).all()
+        if len(areas) == 2:
+            outer, inner = record.masks[areas.argmax()], record.masks[areas.argmin()]
+            nested += np.count_nonzero(inner & ~outer) <= 0.05 * inner.sum()
+    assert nested > 10
+
+
+def test_the_same_files_are_held_out_every_time(folder):
+    def split():
+        train, held = folder_sources(source(), SIZE, holdout=4, base=folder)
+        return [f.stem for f in train.files], [f.stem for f in held.files]
+
+    train, held = split()
+    assert split() == (train, held)
+    assert held
+    assert not set(train) & set(held)
+
+
+def test_a_stack_gives_planes_along_every_axis(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "cells").mkdir()
+    labels = np.zeros((20, 40, 60), np.uint16)
+    labels[5:15, 10:30, 20:50] = 7
+    tifffile.imwrite(tmp_path / "cells" / "a.tif", labels)
+    tifffile.imwrite(tmp_path / "images" / "a.tif", (labels * 20).astype(np.uint8))
+    config = SourceConfig(images="images", masks=("cells",), zoom=(1.0, 1.0))
+    train, _ = folder_sources(config, 128, holdout=10**6, base=tmp_path)
+    rng = np.random.default_rng(0)
+    areas = {int(train(rng).masks.sum()) for _ in range(30)}
+    assert len(areas) > 2  # 20 × 30, 10 × 30 and 10 × 20, give or take a rotation
+
+
+def test_masks_of_another_size_are_named(folder):
+    tifffile.imwrite(folder / "nuclei" / "3.tif", np.ones((5, 5), np.uint16))
+    for path in (folder / "images").iterdir():
+        if path.stem != "3":
+            path.unlink()
+    _, held = folder_sources(source(), SIZE, holdout=10**6, base=folder)
+    with pytest.raises(UserError, match=r"3\.png"):
+        held(np.random.default_rng(0))
+
+
+def test_a_source_without_masks_is_refused(folder):
+    with pytest.raises(UserError, match="masks"):
+        folder_sources(SourceConfig(images="images"), SIZE, holdout=4, base=folder)
+
+
+def test_label_masks_drops_specks():
+    labels = np.zeros((10, 10), np.int32)
+    labels[:4, :4] = 3
+    labels[8, 8] = 5
+    assert label_masks(labels).sum(axis=(1, 2)).tolist() == [16]
+
+
+def test_a_view_beyond_the_border_is_padded_with_background():
+    labels = np.full((20, 20), 4, np.int32)
+    view = View((10, 10), side=40, size=40, angle=0, quarter_turns=1, mirrored=True)
+    cut = view.labels(labels)
+    assert cut.shape == (40, 40)
+    assert np.count_nonzero(cut == 4) == 400
+    assert set(np.unique(cut)) == {0, 4}
+
+
+def test_looks_change_pixels_within_their_range():
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    rng = np.random.default_rng(1)
+    looks = [random_look(image, rng) for _ in range(20)]
+    assert all(look.shape == image.shape and look.dtype == np.uint8 for look in looks)
+    assert sum(not np.array_equal(look, image) for look in looks) > 10
+
+
+def test_batches_point_at_their_own_masks(folder):
+    synthetic = SourceConfig(kind="synthetic")
+    config = DataConfig((source(), synthetic), crop=SIZE, batch=3, clicks=4, boxes=2, workers=0)
+    stream, _ = build_streams(config, 64, folder, seed=(0,))
+    batch = next(iter(build_loader(stream, workers=0)))
+    assert batch.images.shape == (3, 3, SIZE, SIZE)
+    assert len(batch.prompts) == 18
+    assert batch.prompts.image_index.tolist() == sorted([0, 1, 2] * 6)
+    centre = (batch.prompts.anchor_boxes[:, :2] * SIZE).long()
+    for prompt, kind in enumerate(batch.prompts.kinds):
+        wanted = batch.targets.index[prompt][batch.targets.valid[prompt]]
+        assert len(wanted) >= 1
+        if kind == "click":
+            x, y = centre[prompt]
+            assert batch.targets.masks[wanted, y, x].all()
+
+
+def test_streams_differ_by_seed_and_repeat_with_it(folder):
+    config = DataConfig((source(),), crop=SIZE, batch=1, clicks=2, boxes=0)
+
+    def first(*seed):
+        return next(iter(build_streams(config, 64, folder, seed)[0])).images
+
+    assert first(0, 0).equal(first(0, 0))
+    assert not first(0, 0).equal(first(0, 800))
