@@ -1,0 +1,165 @@
+"""How a model is asked, and what its answers are compared with.
+
+Every protocol gives one row of numbers for each object it prompts for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from napari_semantic_sam.evaluation.measurements import Floats, Measurements
+from napari_semantic_sam.evaluation.objects import (
+    ClickIndex,
+    TrueObject,
+    centre_click,
+    random_click,
+)
+
+if TYPE_CHECKING:
+    from napari_semantic_sam.inference import PictureEmbedding, Predictor, PromptResult
+
+_PROMPTS_PER_CALL = 32
+"""Enough to keep the processor busy, few enough for their masks to fit into memory."""
+
+
+@dataclass
+class Scene:
+    """One embedded picture with its annotated objects, ready to be prompted.
+
+    Attributes
+    ----------
+    predictor : Predictor
+    embedding : PictureEmbedding
+    objects : list of TrueObject
+        All there are.
+    prompted : list of TrueObject
+        Those that get a prompt.
+    rng : numpy Generator
+        For random clicks.
+    prompts, seconds
+        How many prompts were given so far, and the time the predictor took for them.
+    """
+
+    predictor: Predictor
+    embedding: PictureEmbedding
+    objects: list[TrueObject]
+    prompted: list[TrueObject]
+    rng: np.random.Generator
+    prompts: int = field(default=0, init=False)
+    seconds: float = field(default=0.0, init=False)
+
+    def click(self, points: Sequence[tuple[int, int]]) -> Iterator[PromptResult]:
+        """Yield the result of a click at each pixel ``(y, x)``."""
+        for start in range(0, len(points), _PROMPTS_PER_CALL):
+            yield from self._predict(points=points[start : start + _PROMPTS_PER_CALL])
+
+    def draw(self, boxes: Sequence[tuple[int, int, int, int]]) -> Iterator[PromptResult]:
+        """Yield the result of each box ``(y0, x0, y1, x1)``."""
+        for start in range(0, len(boxes), _PROMPTS_PER_CALL):
+            yield from self._predict(boxes=boxes[start : start + _PROMPTS_PER_CALL])
+
+    def _predict(
+        self,
+        points: Sequence[tuple[int, int]] = (),
+        boxes: Sequence[tuple[int, int, int, int]] = (),
+    ) -> list[PromptResult]:
+        start = time.perf_counter()
+        results = self.predictor.predict(self.embedding, points=points, boxes=boxes)
+        self.seconds += time.perf_counter() - start
+        self.prompts += len(results)
+        return results
+
+
+Protocol = Callable[[Scene], Measurements]
+
+
+def one_click(scene: Scene) -> Measurements:
+    """Click once on each object, at its centre and at a random place.
+
+    ``oracle_iou`` is the IoU of the best of the K masks, ``max_iou`` that of the mask with
+    the highest predicted IoU (Semantic-SAM section 4.2: "oracle" and "max"); ``random_…``
+    are the same of the random click. Shares and calibration are those of the centre click.
+    """
+    centres = [centre_click(found) for found in scene.prompted]
+    anywhere = [random_click(found, scene.rng) for found in scene.prompted]
+    predicted, iou = _compare(scene.click(centres), scene.prompted)
+    random_predicted, random_iou = _compare(scene.click(anywhere), scene.prompted)
+    columns = {
+        "oracle_iou": iou.max(axis=1),
+        "max_iou": _chosen(predicted, iou),
+        "random_oracle_iou": random_iou.max(axis=1),
+        "random_max_iou": _chosen(random_predicted, random_iou),
+    }
+    return Measurements(columns | _shares(iou), predicted, iou)
+
+
+def box(scene: Scene) -> Measurements:
+    """Draw the bounding box of each object.
+
+    ``box_iou`` is the IoU of the best of the K masks, ``box_max_iou`` that of the mask with
+    the highest predicted IoU.
+    """
+    predicted, iou = _compare(scene.draw([found.box for found in scene.prompted]), scene.prompted)
+    columns = {"box_iou": iou.max(axis=1), "box_max_iou": _chosen(predicted, iou)}
+    return Measurements(columns | _shares(iou), predicted, iou)
+
+
+def granularity(scene: Scene) -> Measurements:
+    """Click once at the centre of each object and ask for everything that is there.
+
+    All objects that hold the click are matched to the K masks so that the sum of the IoUs
+    is largest; ``granularity_iou`` is the mean over the matched pairs (Semantic-SAM section
+    4.2: "1-IoU@All Granularity"). Of K masks at most K objects can be matched.
+    ``targets_per_click`` says how many objects there were.
+    """
+    index = ClickIndex(scene.objects)
+    clicks = [centre_click(found) for found in scene.prompted]
+    targets = [index.at(*click) for click in clicks]
+    matched = [
+        _matched_iou(there, result)
+        for there, result in zip(targets, scene.click(clicks), strict=True)
+    ]
+    columns = {
+        "granularity_iou": np.array(matched),
+        "targets_per_click": np.array([float(len(there)) for there in targets]),
+    }
+    nothing = np.empty((len(clicks), 0))
+    return Measurements(columns, nothing, nothing)
+
+
+PROTOCOLS: dict[str, Protocol] = {"one-click": one_click, "box": box, "granularity": granularity}
+
+
+def _compare(
+    results: Iterator[PromptResult], objects: Sequence[TrueObject]
+) -> tuple[Floats, Floats]:
+    """Return predicted and measured IoU of every candidate, both ``(N, K)``."""
+    predicted, measured = [], []
+    for result, found in zip(results, objects, strict=True):
+        predicted.append([candidate.predicted_iou for candidate in result.candidates])
+        measured.append([candidate.iou(found) for candidate in result.candidates])
+    return np.array(predicted, dtype=float), np.array(measured, dtype=float)
+
+
+def _chosen(predicted: Floats, iou: Floats) -> Floats:
+    """Measured IoU of the candidate with the highest predicted IoU."""
+    return np.take_along_axis(iou, predicted.argmax(axis=1)[:, None], axis=1)[:, 0]
+
+
+def _shares(iou: Floats) -> dict[str, Floats]:
+    best = iou.max(axis=1)
+    return {
+        "share_over_50": (best > 0.5).astype(float),
+        "share_over_75": (best > 0.75).astype(float),
+    }
+
+
+def _matched_iou(targets: Sequence[TrueObject], result: PromptResult) -> float:
+    iou = np.array([[mask.iou(found) for mask in result.candidates] for found in targets])
+    return float(iou[linear_sum_assignment(iou, maximize=True)].mean())

@@ -1,0 +1,191 @@
+"""Evaluate a model on folders of pictures and label images."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.evaluation import provenance
+from napari_semantic_sam.evaluation.measurements import ImageResult, Measurements, total
+from napari_semantic_sam.evaluation.objects import TrueObject, find_objects, without_copies
+from napari_semantic_sam.evaluation.protocols import PROTOCOLS, Scene
+from napari_semantic_sam.evaluation.report import Report
+from napari_semantic_sam.io.images import read_image, read_labels
+from napari_semantic_sam.io.pairs import PairedFiles, pair_files
+
+if TYPE_CHECKING:
+    from napari_semantic_sam.inference import Predictor
+
+Progress = Callable[[int, int, str], None]
+
+_UNMATCHED = "It is a picture without a label image of the same name, or the other way round."
+
+
+def evaluate(
+    predictor: Predictor,
+    images: str | Path,
+    masks: Mapping[str, str | Path],
+    protocol: str,
+    *,
+    seed: int = 0,
+    channels: Sequence[int] | None = None,
+    max_objects: int | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Measure a model on every picture that has annotations.
+
+    A file that cannot be used is left out, with a reason in the report; the rest goes on.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    images : str or Path
+        Folder of pictures (TIFF, PNG, JPEG).
+    masks : mapping of name to str or Path
+        Folders of label images of the same stems, one for each granularity; a file of
+        shape ``(K, H, W)`` holds K label images. A name other than "" also gets numbers of
+        its own in the report, under ``name/…``.
+    protocol : str
+        "one-click", "box" or "granularity"; see `protocols`.
+    seed : int
+        Of random clicks and of the choice under `max_objects`. Every image has a random
+        stream of its own, whatever else is in the folder.
+    channels : sequence of int, optional
+        See `Predictor.embed`.
+    max_objects : int, optional
+        Prompt for this many objects of an image, chosen at random, where it has more.
+    progress : callable, optional
+        Called with the number of images done, their total, and the name of the next.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    UserError
+        If the protocol is unknown, no files match, or none can be used.
+    """
+    if protocol not in PROTOCOLS:
+        known = ", ".join(PROTOCOLS)
+        raise UserError(f"There is no protocol called {protocol!r}; choose one of {known}.")
+    run = _Run(predictor, protocol, seed, channels, max_objects)
+    pairs = pair_files(images, masks)
+    results, skipped = run.each_image(pairs.files, progress)
+    if not any(result.measured for result in results.values()):
+        reason = skipped[0]["reason"] if skipped else "the label images hold no object."
+        raise UserError(f"Nothing in {images} could be evaluated: {reason}")
+    skipped += [
+        {"image": files.stem, "reason": f"It has no label image in {folder}."}
+        for files in pairs.files
+        for name, folder in masks.items()
+        if name not in files.masks
+    ]
+    skipped += [{"image": stem, "reason": _UNMATCHED} for stem in pairs.unmatched]
+    facts = {
+        "protocol": protocol,
+        "checkpoint": predictor.model.checkpoint_hash,
+        "images": str(images),
+        "masks": {name: str(folder) for name, folder in masks.items()},
+        "seed": seed,
+        "channels": None if channels is None else list(channels),
+        "max_objects": max_objects,
+        "device": provenance.device_name(predictor.model.device),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+        "commit": provenance.commit(),
+    }
+    rows = [{"image": stem} | result.summary() for stem, result in results.items()]
+    return Report(total(list(results.values())).summary(), rows, skipped, facts)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The settings that are the same for every image."""
+
+    predictor: Predictor
+    protocol: str
+    seed: int
+    channels: Sequence[int] | None
+    max_objects: int | None
+
+    def each_image(
+        self, pairs: Sequence[PairedFiles], progress: Progress | None
+    ) -> tuple[dict[str, ImageResult], list[dict[str, str]]]:
+        """Return the results by stem, and what was left out with a reason."""
+        results: dict[str, ImageResult] = {}
+        skipped = []
+        for done, files in enumerate(pairs):
+            if progress is not None:
+                progress(done, len(pairs), files.stem)
+            try:
+                results[files.stem] = self.image(files)
+            except UserError as error:
+                skipped.append({"image": files.stem, "reason": str(error)})
+        return results, skipped
+
+    def image(self, files: PairedFiles) -> ImageResult:
+        """Measure one image.
+
+        Raises
+        ------
+        UserError
+            If a file cannot be used.
+        """
+        objects = self._objects(files)
+        if not objects:
+            return ImageResult({})
+        picture = read_image(files.image)
+        start = time.perf_counter()
+        embedding = self.predictor.embed(picture, channels=self.channels)
+        embed_seconds = time.perf_counter() - start
+        _check_shapes(files, objects, embedding.shape)
+        # A stream for each image: results do not depend on what else is in the folder.
+        rng = np.random.default_rng([self.seed, zlib.crc32(files.stem.encode())])
+        scene = Scene(self.predictor, embedding, objects, self._choose(objects, rng), rng)
+        measured = _by_source(PROTOCOLS[self.protocol](scene), scene.prompted)
+        return ImageResult(measured, embed_seconds, 1, scene.seconds, scene.prompts)
+
+    def _objects(self, files: PairedFiles) -> list[TrueObject]:
+        found = [
+            each
+            for name, path in files.masks.items()
+            for each in find_objects(read_labels(path), name)
+        ]
+        # Asked for everything under a click, a mask that is drawn twice is one mask.
+        return without_copies(found) if self.protocol == "granularity" else found
+
+    def _choose(self, objects: list[TrueObject], rng: np.random.Generator) -> list[TrueObject]:
+        if self.max_objects is None or len(objects) <= self.max_objects:
+            return objects
+        chosen = rng.choice(len(objects), size=self.max_objects, replace=False)
+        return [objects[index] for index in np.sort(chosen).tolist()]
+
+
+def _check_shapes(
+    files: PairedFiles, objects: Sequence[TrueObject], shape: tuple[int, int]
+) -> None:
+    for found in objects:
+        if found.shape != shape:
+            raise UserError(
+                f"{files.masks[found.source]} is {_size(found.shape)} pixels but {files.image} is "
+                f"{_size(shape)}; labels must have the size of their picture."
+            )
+
+
+def _size(shape: tuple[int, int]) -> str:
+    return f"{shape[1]} × {shape[0]}"
+
+
+def _by_source(measured: Measurements, objects: Sequence[TrueObject]) -> dict[str, Measurements]:
+    rows: dict[str, list[int]] = {}
+    for row, found in enumerate(objects):
+        rows.setdefault(found.source, []).append(row)
+    return {name: measured.rows(np.array(chosen)) for name, chosen in rows.items()}
