@@ -1,6 +1,6 @@
-"""Cut the small committed reference for the network out of the full one.
+"""Cut the small committed reference for network and losses out of the full one.
 
-Run from anywhere: ``python scripts/make_reference_test_data.py [FOLDER OF THE FULL REFERENCE]``.
+Run from anywhere: ``python scripts/make_reference_test_data.py FOLDER``, the full reference.
 """
 
 from __future__ import annotations
@@ -32,15 +32,14 @@ MASK_STRIDE = 4
 def main() -> None:
     """Write the cases with fewer pixels and fewer intermediate results, and the key lists."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "reference", type=Path, nargs="?", default=ROOT.parent / "shared" / "reference"
-    )
+    parser.add_argument("reference", type=Path, help="folder of the full reference")
     reference = parser.parse_args().reference
     TARGET.mkdir(parents=True, exist_ok=True)
     for name in CASES:
         thin_case(reference / f"{name}.npz", TARGET / f"{name}.npz")
     for size in "tl":
         write_keys(reference, f"swin{size}")
+    thin_training_case(reference / "train_matcher_criterion.npz")
     for path in sorted(TARGET.iterdir()):
         print(f"{path}: {path.stat().st_size / 1024:.0f} KiB")
 
@@ -52,6 +51,13 @@ def thin_case(source: Path, target: Path) -> None:
         strides = json.loads(str(full["strides"])) | {"lowres": MASK_STRIDE}
         masks = full["pred_masks_lowres"][..., ::MASK_STRIDE, ::MASK_STRIDE]
     np.savez_compressed(target, pred_masks_lowres=masks, strides=json.dumps(strides), **kept)
+
+
+def thin_training_case(source: Path) -> None:
+    """Keep the case of 64 points, whose random numbers are stored beside it."""
+    with np.load(source) as full:
+        kept = {name: full[name] for name in full.files if not name.startswith("P12544/")}
+    np.savez_compressed(TARGET / "matcher_criterion_64.npz", **kept)
 
 
 def write_keys(reference: Path, name: str) -> None:

@@ -37,16 +37,6 @@ def test_candidates_cover_the_padded_input_at_stride_two(model, image):
 
 
 @torch.no_grad()
-def test_a_prompt_does_not_depend_on_the_others(model, image):
-    embedding = model.encode(image)
-    box = Prompts(torch.tensor([[0.3, 0.4, 0.2, 0.3]]), ["box"])
-    both = Prompts(torch.cat([box.anchor_boxes, clicks((0.7, 0.2)).anchor_boxes]), ["box", "click"])
-    alone, together = model.decode(embedding, box), model.decode(embedding, both)
-    torch.testing.assert_close(alone.mask_logits[0], together.mask_logits[0])
-    torch.testing.assert_close(alone.boxes[0], together.boxes[0])
-
-
-@torch.no_grad()
 def test_a_click_only_sees_its_surroundings(model):
     """What lies farther away than the largest window changes nothing but through the backbone."""
     near = torch.zeros(1, 3, 64, 1280)
@@ -56,15 +46,6 @@ def test_a_click_only_sees_its_surroundings(model):
     one, other = (model.decode(model.encode(image), click) for image in (near, far))
     torch.testing.assert_close(one.predicted_iou, other.predicted_iou)
     torch.testing.assert_close(one.boxes, other.boxes)
-
-
-@torch.no_grad()
-def test_every_image_of_a_batch_gives_what_it_gives_alone(model):
-    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(2)) * 255
-    points = torch.tensor([[0.5, 0.5], [0.5, 0.5]])
-    together = model.decode(model.encode(images), Prompts.clicks(points, torch.tensor([0, 1])))
-    alone = model.decode(model.encode(images[1:]), Prompts.clicks(points[1:]))
-    torch.testing.assert_close(together.mask_logits[1], alone.mask_logits[0], atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()

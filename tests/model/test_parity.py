@@ -110,7 +110,7 @@ class Case:
         self.joint = "batch" in path.stem
         picture = self.expected.get("image")
         if picture is None:
-            picture = np.asarray(Image.open(FULL / "inputs" / PICTURES[path.stem]))
+            picture = np.array(Image.open(FULL / "inputs" / PICTURES[path.stem]))
         kinds = ["box" if row else "click" for row in self.expected["pb"]]
         prompts = Prompts(torch.from_numpy(self.expected["prompts"]), kinds)
         with torch.inference_mode(), Recorder(model) as self.recorded:

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from published_reference import COMMITTED, FULL, synthetic_model, synthetic_weights
 
-from napari_semantic_sam.model.config import PRESETS
 from napari_semantic_sam.model.predictions import DenseMasks, LayerPrediction
-from napari_semantic_sam.model.published import from_published, published_names
-from napari_semantic_sam.model.semantic_sam import SemanticSAM
+from napari_semantic_sam.model.published import published_names
 from napari_semantic_sam.model.types import Prompts
 from napari_semantic_sam.training.losses import Criterion, LossConfig
 from napari_semantic_sam.training.matching import match
 from napari_semantic_sam.training.targets import make_targets
 
-ROOT = Path(__file__).resolve().parents[2]
-COMMITTED = ROOT / "tests" / "data" / "reference_training" / "matcher_criterion_64.npz"
-REFERENCE = ROOT / ".." / "shared" / "reference"
+SMALL_CASE = COMMITTED / "matcher_criterion_64.npz"
 
 PUBLISHED_NAMES = {
     "bce": "loss_mask_bce",
@@ -42,7 +36,7 @@ def published_name(ours: str) -> str:
 
 
 def reference(name):
-    path = REFERENCE / name
+    path = FULL / name
     if not path.exists():
         pytest.skip("the full set of reference tensors is not beside the checkout")
     return np.load(path)
@@ -108,7 +102,7 @@ class MatcherCase:
 )
 def case(request):
     if request.param == 64:
-        return MatcherCase(np.load(COMMITTED), 64)
+        return MatcherCase(np.load(SMALL_CASE), 64)
     return MatcherCase(reference("train_matcher_criterion.npz"), request.param)
 
 
@@ -165,20 +159,6 @@ def test_loss_terms_and_gradients(case):
         np.testing.assert_allclose(leaf.grad.numpy(), theirs, rtol=1e-5, atol=limit)
 
 
-def synthetic_swin_t():
-    """The published architecture with weights made from its key names."""
-    spec = importlib.util.spec_from_file_location("weights_rule", REFERENCE / "weights_rule.py")
-    rule = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(rule)
-    shapes = json.loads((REFERENCE / "state_dict_swint.json").read_text())
-    published = {
-        key: torch.from_numpy(rule.make(key, entry["shape"])) for key, entry in shapes.items()
-    }
-    model = SemanticSAM(PRESETS["swin-t"])
-    model.load_state_dict(from_published(published, model.config))
-    return model.eval()
-
-
 def noisy_anchors(data):
     """Published clicks with the published noise, from its stored random numbers."""
     boxes = torch.from_numpy(data["boxes_dn"])
@@ -193,7 +173,7 @@ class TrainStep:
     def __init__(self):
         self.data = reference("T_train_step.npz")
         self.wanted = ast.literal_eval(str(self.data["level_target_inds"]))
-        self.model = synthetic_swin_t()
+        self.model = synthetic_model("swin-t", synthetic_weights("swin-t"))
         self.criterion = Criterion()
         self.rand = Replay(self.data["rand_shapes"], generated(int(self.data["rand_base"])))
         self.layers = self._predict()

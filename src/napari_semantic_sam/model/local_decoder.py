@@ -105,7 +105,8 @@ class LocalMaskDecoder(nn.Module):
         height, width = embedding.geometry.padded_size
         boxes = embedding.geometry.to_padded(prompts.anchor_boxes)
         boxes = boxes * boxes.new_tensor([width, height, width, height])
-        is_click = torch.tensor([kind == "click" for kind in prompts.kinds], device=boxes.device)
+        clicks = [kind == "click" for kind in prompts.kinds]
+        is_click = torch.tensor(clicks, dtype=torch.bool, device=boxes.device)
         size = torch.where(is_click[:, None], boxes.new_tensor(CLICK_PRIOR), boxes[:, 2:])
         rows = torch.tensor([self.prompt_types[kind] for kind in prompts.kinds], dtype=torch.long)
         return Anchors(boxes[:, :2], size, prompts.image_index, rows.to(boxes.device))

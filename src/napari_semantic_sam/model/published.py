@@ -14,6 +14,7 @@ from torch import Tensor
 
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.model.config import PRESETS, DeformableConfig, ModelConfig, SwinConfig
+from napari_semantic_sam.model.misfits import refuse_misfits
 from napari_semantic_sam.model.semantic_sam import SemanticSAM
 from napari_semantic_sam.model.swin import relative_position_index
 
@@ -22,7 +23,7 @@ _PIXEL_DECODER = "model.sem_seg_head.pixel_decoder."
 _PREDICTOR = "model.sem_seg_head.predictor."
 _DECODER = f"{_PREDICTOR}decoder."
 
-_NAMED_KEYS = 3  # of each kind of complaint, so that the sentence stays readable
+_SUBJECT = "the published checkpoint"
 
 _UNUSED = re.compile(
     rf"model\.criterion\..+|{re.escape(_PREDICTOR)}(lang_mapper|class_embed(_part)?)"
@@ -136,7 +137,8 @@ def from_published(tensors: Mapping[str, Tensor], config: ModelConfig) -> dict[s
     shapes = {key: _published_shape(ours, state) for ours, keys in names.items() for key in keys}
     shapes |= {key: tuple(index.shape) for key, index in indices.items()}
     found = {key: tensor for key, tensor in tensors.items() if key.startswith(_ROOT)}
-    _complain(
+    refuse_misfits(
+        _SUBJECT,
         {
             "missing": [key for key in shapes if key not in found],
             "unknown": [key for key in found if key not in shapes and not _UNUSED.fullmatch(key)],
@@ -145,9 +147,10 @@ def from_published(tensors: Mapping[str, Tensor], config: ModelConfig) -> dict[s
                 for key, shape in shapes.items()
                 if key in found and tuple(found[key].shape) != shape
             ],
-        }
+        },
     )
-    _complain(
+    refuse_misfits(
+        _SUBJECT,
         {
             "that differ from their copies": [
                 copy
@@ -158,7 +161,7 @@ def from_published(tensors: Mapping[str, Tensor], config: ModelConfig) -> dict[s
             "that number the positions of a window differently": [
                 key for key, index in indices.items() if not torch.equal(found[key].cpu(), index)
             ],
-        }
+        },
     )
     return {ours: found[keys[0]][: len(state[ours])] for ours, keys in names.items()}
 
@@ -201,17 +204,3 @@ def _position_indices(state: Mapping[str, Tensor], config: ModelConfig) -> dict[
         for ours in state
         if ours.endswith(suffix)
     }
-
-
-def _complain(complaints: Mapping[str, list[str]]) -> None:
-    said = [f"{len(keys)} {what} ({_few(keys)})" for what, keys in complaints.items() if keys]
-    if said:
-        raise UserError(
-            f"the published checkpoint does not fit the network it is for, tensors "
-            f"{', '.join(said)}; get the file again or choose another one."
-        )
-
-
-def _few(keys: list[str]) -> str:
-    more = [f"and {len(keys) - _NAMED_KEYS} more"] if len(keys) > _NAMED_KEYS else []
-    return ", ".join(keys[:_NAMED_KEYS] + more)

@@ -68,11 +68,11 @@ class SemanticSAM(nn.Module):
         Parameters
         ----------
         images : (B, 3, H, W) float tensor
-            RGB, 0..255, not normalised and not padded.
+            RGB, 0..255, not normalised and not padded; any type, computed with in the model's.
         preparation_hash : str
             Kept in the embedding, for callers that prepare pictures in several ways.
         """
-        images = images.to(self.device)
+        images = images.to(self.pixel_mean)
         height, width = images.shape[-2:]
         divisor = self.config.size_divisor
         padding = (0, -width % divisor, 0, -height % divisor)
