@@ -29,8 +29,6 @@ MARGIN = 16.0
 """… and this many pixels beyond."""
 OUTSIDE = -20.0
 """Logit where a mask is not evaluated."""
-SCORE_GRID = 12
-SCORE_REACH = 1.3
 
 
 @dataclass(frozen=True)
@@ -180,7 +178,7 @@ def evaluate(
     inputs = torch.cat([features, near], dim=-1)
     count, tokens, rows, _ = weights.shared.shape
     hidden = torch.matmul(weights.shared.flatten(1, 2), inputs.transpose(1, 2))
-    hidden = hidden.view(count, tokens, rows, -1)
+    hidden = hidden.view(count, tokens, rows, inputs.shape[1])
     framed = box_positions(pixels, boxes).to(features.dtype)
     hidden = hidden + torch.matmul(weights.boxed, framed.transpose(-1, -2))
     hidden = hidden + weights.bias[..., None]
@@ -205,47 +203,3 @@ def box_positions(pixels: Tensor, boxes: Tensor) -> Tensor:
     offset = (pixels[:, None] - boxes[..., None, :2]) / half
     squashed = offset / (1 + offset.abs())
     return torch.cat([squashed, squashed.abs()], dim=-1)
-
-
-class ScoreHead(nn.Module):
-    """Predicts a mask's IoU from its query and from the mask itself.
-
-    The mask is looked at on a fixed grid over the query's box, so that the head sees the same
-    thing in training and at inference, and at every size of object.
-    """
-
-    def __init__(self, width: int, channels: int) -> None:
-        super().__init__()
-        statistics = SCORE_GRID**2 + 2 * channels + 2
-        self.look = nn.Sequential(nn.Linear(statistics, width), nn.ReLU(inplace=True))
-        self.score = MLP(2 * width, width, 1, 3)
-
-    def forward(self, queries: Tensor, masks: ImplicitMasks) -> Tensor:
-        """Predicted IoU, ``(N, K)``, 0..1. No gradient reaches the masks."""
-        with torch.no_grad():
-            statistics = self._statistics(masks)
-        seen = self.look(statistics).view(*queries.shape[:2], -1)
-        return self.score(torch.cat([queries, seen], dim=-1))[..., 0].sigmoid()
-
-    def _statistics(self, masks: ImplicitMasks) -> Tensor:
-        """Grid of probabilities, mean features inside and outside, mean and sharpness."""
-        count, tokens = masks.boxes.shape[:2]
-        cells = (torch.arange(SCORE_GRID, device=masks.boxes.device) + 0.5) / SCORE_GRID - 0.5
-        grid = torch.stack(torch.meshgrid(cells, cells, indexing="xy"), dim=-1).view(-1, 2)
-        frame = masks.boxes.view(-1, 1, 4)
-        points = (frame[..., :2] + grid * frame[..., 2:] * SCORE_REACH) / masks.extent
-        prompts = torch.arange(count, device=points.device).repeat_interleave(tokens)
-        token = torch.arange(tokens, device=points.device).repeat(count)
-        probability = masks.sample(points, prompts, token).sigmoid()
-        features = gather_bilinear(masks.features, points, masks.image_index[prompts])
-        inside = _weighted_mean(features, probability)
-        outside = _weighted_mean(features, 1 - probability)
-        mean = probability.mean(dim=1, keepdim=True)
-        sharpness = (2 * probability - 1).abs().mean(dim=1, keepdim=True)
-        return torch.cat([probability, inside, outside, mean, sharpness], dim=1)
-
-
-def _weighted_mean(features: Tensor, weights: Tensor) -> Tensor:
-    """Mean of (M, P, C) features under (M, P) weights."""
-    total = torch.matmul(weights[:, None], features)[:, 0]
-    return total / (weights.sum(dim=1, keepdim=True) + 1e-3)
