@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -80,6 +81,12 @@ def test_a_run_goes_on_where_it_stopped(trained):
 def test_there_must_be_something_to_resume(trained, tmp_path):
     with pytest.raises(UserError, match=STATE_FILE):
         train(trained[0], output=tmp_path / "fresh", resume=True)
+
+
+def test_without_the_trainer_the_way_to_get_it_is_said(trained, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightning", None)
+    with pytest.raises(UserError, match=r"napari-semantic-sam\[train\]"):
+        train(trained[0])
 
 
 def test_an_unknown_preset_is_named(tmp_path):

@@ -109,7 +109,8 @@ class TrainConfig:
         Architecture, see `napari_semantic_sam.model.config.PRESETS`.
     start : str
         Where the weights come from: ``"random"``, ``"imagenet"`` (the backbone's weights
-        that a Python package carries), or what `load_model` takes.
+        that a Python package carries), or what `load_model` takes, a file also relative to
+        the training file.
     data, optimiser, loss
         See their classes.
     minutes : float

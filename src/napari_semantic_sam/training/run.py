@@ -46,9 +46,16 @@ def train(
     UserError
         If the file, a data set, the starting weights or the state cannot be used.
     """
-    import lightning
+    try:
+        import lightning
+        import yaml  # noqa: F401  # what reads the training file
+        from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"Training needs the package {error.name}; run: "
+            "pip install 'napari-semantic-sam[train]'"
+        ) from error
     import torch
-    from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 
     from napari_semantic_sam.training.data import build_loader, build_streams
     from napari_semantic_sam.training.module import Harvest, Stop, TrainingModule
@@ -61,7 +68,7 @@ def train(
         raise UserError(f"There is no {STATE_FILE} in {folder} to resume from; start afresh.")
     folder.mkdir(parents=True, exist_ok=True)
     lightning.seed_everything(config.seed)
-    model = starting_model(config)
+    model = starting_model(config, config_file.parent)
     # A resumed run must not see again the images it began with.
     seen = torch.load(state, weights_only=True)["spent"]["images"] if resume else 0
     train_stream, held_out = build_streams(
@@ -84,7 +91,7 @@ def train(
         enable_model_summary=False,
         callbacks=[
             Stop(max_minutes),
-            Harvest(folder, _metadata(config, model)),
+            Harvest(folder, starting_metadata(config, model)),
             EMAWeightAveraging(decay=config.optimiser.ema),
             ModelCheckpoint(
                 folder,
@@ -104,12 +111,13 @@ def train(
     return folder / f"{config.name}.safetensors"
 
 
-def starting_model(config: TrainConfig) -> SemanticSAM:
-    """Return the model a run starts from."""
+def starting_model(config: TrainConfig, base: Path) -> SemanticSAM:
+    """Return the model a run starts from; files are relative to `base`."""
     from napari_semantic_sam.model.loading import load_model
 
     if config.start not in ("random", "imagenet"):
-        return load_model(config.start, device="cpu")
+        beside = base / config.start
+        return load_model(beside if beside.exists() else config.start, device="cpu")
     if config.preset not in PRESETS:
         raise UserError(f"There is no preset '{config.preset}'; choose one of {list(PRESETS)}.")
     model = SemanticSAM(PRESETS[config.preset])
@@ -120,7 +128,8 @@ def starting_model(config: TrainConfig) -> SemanticSAM:
     return model
 
 
-def _metadata(config: TrainConfig, model: SemanticSAM) -> CheckpointMetadata:
+def starting_metadata(config: TrainConfig, model: SemanticSAM) -> CheckpointMetadata:
+    """Return the record of a checkpoint before it has been measured."""
     recipe: dict[str, Any] = asdict(config)
     return CheckpointMetadata(
         name=config.name,
