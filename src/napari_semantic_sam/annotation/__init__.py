@@ -1,0 +1,1 @@
+"""The state of an annotation: prompts, candidates and what is kept. Knows neither Qt nor napari."""

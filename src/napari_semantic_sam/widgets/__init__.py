@@ -1,0 +1,1 @@
+"""The napari panel: the only room that knows Qt and napari."""

@@ -1,0 +1,219 @@
+"""The layers of a picture: how they are made, found and read. Identified by metadata, not name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from napari.components import LayerList
+from napari.layers import Image, Labels, Layer, Points, Shapes
+from napari.utils.events import EventEmitter
+
+from napari_semantic_sam.annotation.session import Coordinates
+from napari_semantic_sam.inference.level_labels import COLUMNS, LabelArray, LabelRow, to_columns
+from napari_semantic_sam.widgets.tables import (
+    BOX_COLOUR,
+    BOXES,
+    CLICK_BORDER_COLOUR,
+    CLICK_COLOUR,
+    CLICKS,
+    LAYER_NAMES,
+    LEVEL_LAYER_NAME,
+    METADATA_KEY,
+)
+
+_PLACEMENT = ("scale", "translate", "rotate", "shear")
+
+
+def record_of(layer: Layer) -> Mapping[str, Any]:
+    """Return what this package noted in a layer's metadata; empty if it is not ours."""
+    record: Mapping[str, Any] = layer.metadata.get(METADATA_KEY, {})
+    return record
+
+
+def pictures(layers: Iterable[Layer]) -> list[Image]:
+    """Return the image layers a user can choose from."""
+    return [layer for layer in layers if isinstance(layer, Image) and not record_of(layer)]
+
+
+def placement(image: Image) -> dict[str, Any]:
+    """Return the options that put another layer where an image is, pixel on pixel."""
+    options = {name: getattr(image, name) for name in _PLACEMENT}
+    return options | {
+        "affine": image.affine.affine_matrix,
+        "units": image.units,
+        "axis_labels": image.axis_labels,
+    }
+
+
+def place(layer: Layer, image: Image) -> None:
+    """Put a layer where an image is, pixel on pixel."""
+    for name, value in placement(image).items():
+        setattr(layer, name, value)
+
+
+def placement_events(image: Image) -> list[EventEmitter]:
+    """Return what an image emits when it is moved, turned or scaled."""
+    return [getattr(image.events, name) for name in (*_PLACEMENT, "affine", "units")]
+
+
+def tool_options(image: Image, role: str) -> dict[str, Any]:
+    """Return name, metadata and placement of a layer that serves a session."""
+    return {
+        "name": LAYER_NAMES[role].format(image=image.name),
+        "metadata": {METADATA_KEY: {"image": image.name, "role": role}},
+        **placement(image),
+    }
+
+
+def find_tool(layers: Sequence[Layer], image: Image, role: str) -> Layer | None:
+    """Return a layer that served an earlier session on an image, or on one that is gone.
+
+    Prompts of an image that is gone are emptied. (After a Points or Shapes layer was removed,
+    some OpenGL drivers crash in vispy, so layers are hidden and used again instead.)
+    """
+    ours = [layer for layer in layers if record_of(layer).get("role") == role]
+    for layer in ours:
+        if record_of(layer)["image"] == image.name:
+            return layer
+    names = {each.name for each in pictures(layers)}
+    orphans = [layer for layer in ours if record_of(layer)["image"] not in names]
+    if not orphans:
+        return None
+    if not isinstance(orphans[0], Image):  # a preview is drawn anew anyway
+        orphans[0].data = []
+    rename_image(orphans[:1], record_of(orphans[0])["image"], image.name)
+    return orphans[0]
+
+
+def clicks_layer(image: Image) -> Points:
+    """Return an empty layer for clicks on an image."""
+    return Points(
+        ndim=2,
+        size=12,
+        canvas_size_limits=(9, 9),  # the same on the screen at every zoom
+        face_color=CLICK_COLOUR,
+        border_color=CLICK_BORDER_COLOUR,
+        border_width=0.25,
+        **tool_options(image, CLICKS),
+    )
+
+
+def boxes_layer(image: Image, shape: tuple[int, int]) -> Shapes:
+    """Return an empty layer for boxes on an image of a shape in pixels."""
+    return Shapes(
+        ndim=2,
+        face_color="transparent",
+        edge_color=BOX_COLOUR,
+        edge_width=max(shape) / 300,
+        **tool_options(image, BOXES),
+    )
+
+
+def level_layer(image: Image, level: int, data: LabelArray) -> Labels:
+    """Return a layer for the labels of one level, an (H, W) array that it shares."""
+    layer = Labels(
+        data,
+        name=LEVEL_LAYER_NAME.format(image=image.name, level=level),
+        opacity=0.5,  # nested labels and the image stay visible
+        metadata={METADATA_KEY: {"image": image.name, "level": level}},
+        **placement(image),
+    )
+    layer.new_colormap(seed=level)  # label 1 of two levels must not look the same
+    return layer
+
+
+def level_layers(
+    layers: Iterable[Layer], image_name: str, shape: tuple[int, int]
+) -> dict[int, Labels]:
+    """Return the level layers of an image of a shape in pixels, by level."""
+    found = {}
+    for layer in layers:
+        record = record_of(layer)
+        if not isinstance(layer, Labels) or record.get("image") != image_name:
+            continue
+        # A level layer may have been given other data, which cannot be shared.
+        if "level" in record and isinstance(layer.data, np.ndarray) and layer.data.shape == shape:
+            found[record["level"]] = layer
+    return found
+
+
+def note(layer: Layer, facts: Mapping[str, Any]) -> None:
+    """Add facts to our record in a layer's metadata."""
+    layer.metadata[METADATA_KEY] = {**record_of(layer), **facts}
+
+
+def show_rows(layer: Labels, rows: Iterable[LabelRow]) -> None:
+    """Make rows of facts a level layer's features."""
+    layer.features = to_columns(rows)
+
+
+def rows_in(layer: Labels) -> list[LabelRow]:
+    """Return the rows of facts in a level layer's features; none if they were replaced."""
+    table = layer.features
+    if not set(COLUMNS) <= set(table.columns):
+        return []
+    return [LabelRow(**row) for row in table[list(COLUMNS)].to_dict("records")]
+
+
+def clicks_in(layer: Points) -> list[Coordinates]:
+    """Return the clicks as ``(y, x)``."""
+    return [tuple(point) for point in np.asarray(layer.data, dtype=float).tolist()]
+
+
+def boxes_in(layer: Shapes) -> list[Coordinates]:
+    """Return the bounding boxes of the shapes as ``(y0, x0, y1, x1)``, edges of pixels."""
+    # napari puts whole numbers at the centres of pixels.
+    return [
+        tuple((np.concatenate([shape.min(axis=0), shape.max(axis=0)]) + 0.5).tolist())
+        for shape in map(np.asarray, layer.data)
+    ]
+
+
+def insert_quietly(layers: LayerList, index: int, layer: Layer) -> None:
+    """Insert a layer and leave the selection as it was, which napari does not."""
+    active, selected = layers.selection.active, set(layers.selection)
+    layers.insert(index, layer)
+    layers.selection.active = active
+    layers.selection.update(selected)
+
+
+def put_on_top(layers: LayerList, layer: Layer) -> None:
+    """Make a layer the uppermost one, adding it if need be."""
+    if layer in layers:
+        layers.move(layers.index(layer), len(layers))
+    else:
+        insert_quietly(layers, len(layers), layer)
+
+
+def index_below_prompts(layers: Sequence[Layer], image_name: str) -> int:
+    """Where a new preview belongs."""
+    return _lowest(layers, image_name, lambda record: record.get("role") in (CLICKS, BOXES))
+
+
+def index_below_finer(layers: Sequence[Layer], image_name: str, level: int) -> int:
+    """Where a new level layer belongs: below finer levels, the preview and the prompts."""
+    return _lowest(layers, image_name, lambda record: record.get("level", level + 1) > level)
+
+
+def _lowest(
+    layers: Sequence[Layer], image_name: str, wanted: Callable[[Mapping[str, Any]], bool]
+) -> int:
+    for index, layer in enumerate(layers):
+        record = record_of(layer)
+        if record.get("image") == image_name and wanted(record):
+            return index
+    return len(layers)
+
+
+def rename_image(layers: Iterable[Layer], old: str, new: str) -> None:
+    """Let the layers of an image follow its new name; names the user gave them stay."""
+    for layer in layers:
+        record = record_of(layer)
+        if record.get("image") == old:
+            note(layer, {"image": new})
+            pattern = LAYER_NAMES.get(record.get("role", ""), LEVEL_LAYER_NAME)
+            level = record.get("level")
+            if layer.name == pattern.format(image=old, level=level):
+                layer.name = pattern.format(image=new, level=level)

@@ -1,0 +1,102 @@
+"""Work beside the user interface, on a thread of Qt's pool."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+from qtpy.QtCore import QCoreApplication, QObject, QThreadPool, Signal
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a job is doing, and the share that is done (None if unknown)."""
+
+    text: str
+    fraction: float | None = None
+
+
+class Job(QObject):
+    """One call on a worker thread; its owner hears of it on the main thread.
+
+    Errors of every kind arrive in `error`, and warnings stay as they are; the workers of
+    superqt swallow any `RuntimeError` of a generator, which is what torch raises.
+
+    Parameters
+    ----------
+    work : callable
+        Called with this job on the worker thread; it may call `report` and `is_cancelled`.
+    on_end : bound method
+        Called with this job on the main thread, unless its object is gone by then.
+    on_progress : bound method, optional
+        Called likewise whenever the work reports.
+
+    Attributes
+    ----------
+    result : object
+        What the work returned.
+    error : Exception or None
+        What it raised.
+    progress : Progress or None
+        The last report.
+    """
+
+    _reported = Signal(object)
+    _ended = Signal()
+
+    def __init__(
+        self,
+        work: Callable[[Job], Any],
+        on_end: Callable[[Job], None],
+        on_progress: Callable[[Job], None] | None = None,
+    ) -> None:
+        # A child of the application: the thread must not be the one that deletes it.
+        super().__init__(QCoreApplication.instance())
+        self.result: Any = None
+        self.error: Exception | None = None
+        self.progress: Progress | None = None
+        self._work = work
+        self._on_end = weakref.WeakMethod(on_end)
+        self._on_progress = weakref.WeakMethod(on_progress) if on_progress else None
+        self._cancelled = Event()
+        self._reported.connect(self._tell_progress)
+        self._ended.connect(self._tell_end)
+
+    def start(self) -> None:
+        """Run on the next free thread."""
+        QThreadPool.globalInstance().start(self._run)
+
+    def cancel(self) -> None:
+        """Ask the work to stop, and say nothing more to the owner."""
+        self._cancelled.set()
+
+    def is_cancelled(self) -> bool:
+        """Whether the work should stop; for the work to ask."""
+        return self._cancelled.is_set()
+
+    def report(self, text: str, fraction: float | None = None) -> None:
+        """Say how far the work is; for the work to call."""
+        self._reported.emit(Progress(text, fraction))
+
+    def _run(self) -> None:
+        try:
+            self.result = self._work(self)
+        except Exception as error:  # every kind, to be raised again where the owner is
+            self.error = error
+        self._ended.emit()
+
+    def _tell_progress(self, progress: Progress) -> None:
+        self.progress = progress
+        self._tell(self._on_progress)
+
+    def _tell_end(self) -> None:
+        self.deleteLater()
+        self._tell(self._on_end)
+
+    def _tell(self, listener: weakref.WeakMethod[Callable[[Job], None]] | None) -> None:
+        method = listener() if listener else None
+        if method and not self.is_cancelled():
+            method(self)

@@ -1,0 +1,117 @@
+"""What runs beside the user interface."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import napari_semantic_sam
+from napari_semantic_sam.annotation.engine import (
+    LoadedModel,
+    OpenPicture,
+    Request,
+    find_candidates,
+    open_picture,
+)
+from napari_semantic_sam.annotation.session import Prompt
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.results import Candidate, PromptResult
+
+REQUEST = Request("cells", np.zeros((10, 12)), "tiny", "cpu")
+
+
+def square(side, level, predicted_iou):
+    crop = np.ones((side, side), dtype=bool)
+    return Candidate((0, 0, side, side), crop, (10, 12), level - 1, level, predicted_iou, 1.0)
+
+
+class Predictor:
+    """Gives every prompt two identical masks and one that lies inside."""
+
+    def __init__(self, model=None):
+        self.model = model or SimpleNamespace(device="cpu", level_order=(0, 1, 2))
+
+    def embed(self, image):
+        if image.ndim != 2:
+            raise UserError("The picture has too many dimensions.")
+        return SimpleNamespace(shape=image.shape)
+
+    def predict(self, embedding, points=(), boxes=()):
+        kinds = ["click"] * len(points) + ["box"] * len(boxes)
+        masks = tuple(
+            Candidate(
+                (0, 0, side, side), np.ones((side, side), bool), (10, 12), token, level, iou, 1
+            )
+            for token, (side, level, iou) in enumerate([(3, 1, 0.5), (8, 3, 0.6), (8, 2, 0.7)])
+        )
+        return [
+            PromptResult(kind, tuple(where), masks)
+            for kind, where in zip(kinds, [*points, *boxes], strict=True)
+        ]
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """Record what is loaded through the public doors."""
+    calls = []
+
+    def load_model(name, device, *, progress, cancelled):
+        calls.append((name, device))
+        progress(3_000_000, 6_000_000)
+        return SimpleNamespace(device="cpu", level_order=(2, 0, 1))
+
+    monkeypatch.setattr(napari_semantic_sam, "load_model", load_model, raising=False)
+    monkeypatch.setattr(napari_semantic_sam, "Predictor", Predictor, raising=False)
+    return calls
+
+
+def never():
+    return False
+
+
+def test_opening_loads_and_embeds_and_says_so(loaded):
+    reports = []
+    opened = open_picture(REQUEST, lambda *report: reports.append(report), never)
+    assert loaded == [("tiny", "cpu")]
+    assert opened.embedding.shape == (10, 12)
+    assert opened.model.level_order == (2, 0, 1)
+    assert reports == [
+        ("Loading tiny …", None),
+        ("Downloading tiny: 3 MB", 0.5),
+        ("Embedding cells …", None),
+    ]
+
+
+def test_a_loaded_model_is_used_again(loaded):
+    model = LoadedModel("tiny", "cpu", Predictor())
+    assert open_picture(REQUEST, print, never, model).model is model
+    assert loaded == []
+
+
+@pytest.mark.parametrize(("checkpoint", "device"), [("swin-t", "cpu"), ("tiny", "cuda")])
+def test_another_model_or_device_is_loaded_anew(loaded, checkpoint, device):
+    model = LoadedModel(checkpoint, device, Predictor())
+    open_picture(REQUEST, lambda *_: None, never, model)
+    assert loaded == [("tiny", "cpu")]
+
+
+def test_cancelled_before_embedding_gives_nothing(loaded):
+    assert open_picture(REQUEST, lambda *_: None, lambda: True) is None
+
+
+def test_an_error_names_the_picture(loaded):
+    request = Request("stack", np.zeros((3, 9, 9)), "tiny", "cpu")
+    with pytest.raises(UserError, match=r"^stack: The picture has too many dimensions"):
+        open_picture(request, lambda *_: None, never)
+
+
+def test_each_prompt_gets_its_distinct_candidates():
+    opened = OpenPicture(LoadedModel("tiny", "cpu", Predictor()), SimpleNamespace(shape=(10, 12)))
+    box, click = Prompt("box", (0.0, 0.0, 8.0, 8.0)), Prompt("click", (1.0, 1.0))
+    found = find_candidates(opened, [box, click])
+    assert set(found) == {box, click}
+    for candidates in found.values():
+        assert [each.area for each in candidates] == [64, 9]
+        assert [each.level for each in candidates] == [1, 2]
