@@ -33,7 +33,7 @@ class Predictor:
     def __init__(self, model=None):
         self.model = model or SimpleNamespace(device="cpu", level_order=(0, 1, 2))
 
-    def embed(self, image):
+    def embed(self, image, *, contrast_limits=None):
         if image.ndim != 2:
             raise UserError("The picture has too many dimensions.")
         return SimpleNamespace(shape=image.shape)

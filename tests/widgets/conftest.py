@@ -53,8 +53,10 @@ class FakePredictor:
     asked: list = field(default_factory=list)
     error: Exception | None = None
     finds_nothing: bool = False
+    contrast_limits: tuple[float, float] | None = None
 
-    def embed(self, image):
+    def embed(self, image, *, contrast_limits=None):
+        self.contrast_limits = contrast_limits
         self.gate.wait(10)
         if self.error:
             raise self.error

@@ -57,6 +57,15 @@ def test_from_click_to_features_row(started, viewer, qtbot):
     assert viewer.layers.selection.active == started.annotator.clicks
 
 
+def test_the_model_may_see_the_contrast_of_the_layer(started, viewer, qtbot, predictor):
+    assert predictor.contrast_limits is None
+    viewer.layers["cells"].contrast_limits = (10, 200)
+    started.contrast.setChecked(True)
+    started.start()
+    qtbot.waitUntil(lambda: started.annotator.progress is None)
+    assert predictor.contrast_limits == (10, 200)
+
+
 def test_level_layers_are_ordered_and_linked(started, viewer, qtbot):
     click(started, qtbot, 30, 40)
     for index in (2, 0):

@@ -32,12 +32,15 @@ class Request:
         ``(H, W)`` or ``(H, W, 3 or 4)``; may be lazy.
     checkpoint, device : str
         For `load_model`.
+    contrast_limits : (low, high), optional
+        Values shown as black and white; the model's own choice when left out.
     """
 
     name: str
     picture: Any
     checkpoint: str
     device: str
+    contrast_limits: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,9 @@ def open_picture(
         return None
     report(f"Embedding {request.name} …", None)
     try:
-        embedding = loaded.predictor.embed(np.asarray(request.picture))
+        embedding = loaded.predictor.embed(
+            np.asarray(request.picture), contrast_limits=request.contrast_limits
+        )
     except UserError as error:
         raise UserError(f"{request.name}: {error}") from error
     return OpenPicture(loaded, embedding)

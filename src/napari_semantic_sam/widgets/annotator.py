@@ -97,10 +97,13 @@ class Annotator:
             return None
         return self._opening.job.progress or Progress("")
 
-    def start(self, image: Image | None, checkpoint: str, device: str) -> None:
+    def start(
+        self, image: Image | None, checkpoint: str, device: str, *, as_displayed: bool = False
+    ) -> None:
         """Embed an image beside the user interface, then begin a session on it.
 
-        A session in progress stays until the new one begins.
+        A session in progress stays until the new one begins. With `as_displayed` the model
+        sees a grey image with the contrast limits of its layer.
         """
         try:
             image = _checked(image)
@@ -108,7 +111,10 @@ class Annotator:
             show_error(str(error))
             return
         self._stop_opening()
-        request, loaded = Request(image.name, _pixels(image), checkpoint, device), self.model
+        limits = image.contrast_limits if as_displayed and not image.rgb else None
+        contrast = None if limits is None else (float(limits[0]), float(limits[1]))
+        request = Request(image.name, _pixels(image), checkpoint, device, contrast)
+        loaded = self.model
         job = Job(
             lambda job: _open(request, job, loaded),
             self._on_opened,

@@ -7,6 +7,7 @@ from napari.layers import Image
 from qtpy.QtCore import QEvent, QSignalBlocker, Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QFormLayout,
     QHBoxLayout,
@@ -56,7 +57,12 @@ class SemanticSamPanel(QWidget):
         """Embed the chosen image with the chosen model, as the button does."""
         index = self.image.currentIndex()
         image = self._images[index] if index >= 0 else None
-        self.annotator.start(image, self._checkpoint.name, self.device.currentData())
+        self.annotator.start(
+            image,
+            self._checkpoint.name,
+            self.device.currentData(),
+            as_displayed=self.contrast.isChecked(),
+        )
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802  # Qt's name
         """List checkpoints anew, which may have been downloaded or trained meanwhile."""
@@ -75,6 +81,8 @@ class SemanticSamPanel(QWidget):
         self.device = _combo("device")
         for value, text in DEVICES:
             self.device.addItem(text, value)
+        self.contrast = QCheckBox(CONTROLS["contrast"].caption)
+        self.contrast.setToolTip(CONTROLS["contrast"].tooltip)
         self.description = _label("description", wrap=True)
         self.start_button = _button("start")
         self.cancel_button = _button("cancel")
@@ -95,6 +103,7 @@ class SemanticSamPanel(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for name in ("image", "model", "device"):
             form.addRow(_label(name), getattr(self, name))
+        form.addRow("", self.contrast)
         layout.addLayout(form)
         layout.addWidget(self.description)
         layout.addWidget(self.start_button)

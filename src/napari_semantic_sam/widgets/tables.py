@@ -62,6 +62,11 @@ CONTROLS: Final = {
     "image": Control("Image", "The image to annotate: a grey or RGB plane."),
     "model": Control("Model", "The checkpoint that finds the masks."),
     "device": Control("Device", "Where the model runs. Automatic takes a GPU if there is one."),
+    "contrast": Control(
+        "Contrast as displayed",
+        "Let the model see a grey image with the contrast limits of its layer, instead of "
+        "choosing them itself. Helps where a few very bright spots hide the rest.",
+    ),
     "description": Control("", "What the chosen model is."),
     "start": Control(
         "Start",
