@@ -4,12 +4,13 @@ Each query writes the weights of a two-layer network (CondInst, Tian et al. 2020
 are the mask features at a point and where the point lies, relative to the prompt and to the
 query's own box. Positions are squashed so that "far away" looks the same however large the
 picture: a look-alike on the other side of the image is never part of the mask. Training
-evaluates it in a few hundred points per prompt, inference on the pixels around the box.
+evaluates it in a few hundred points per prompt, inference on the pixels around the box, and
+on the whole picture only where a mask reaches the border of those.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -24,11 +25,14 @@ PROMPT_SCALES = (8.0, 32.0, 128.0)
 PROMPT_CHANNELS = 3 * len(PROMPT_SCALES)
 BOX_CHANNELS = 4
 REACH = 1.6
-"""Masks are evaluated up to this multiple of the box around its centre …"""
+"""A mask is first evaluated within this multiple of its box …"""
 MARGIN = 16.0
 """… and this many pixels beyond."""
 OUTSIDE = -20.0
 """Logit where a mask is not evaluated."""
+
+Window = tuple[int, int, int, int]
+"""Cells ``x0, y0, x1, y1`` of the mask features."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,11 @@ class HeadWeights:
     boxed: Tensor
     bias: Tensor
     out: Tensor
+
+    def pick(self, prompts: Tensor, tokens: Tensor) -> HeadWeights:
+        """Return the weights of M queries as those of M prompts with one token each."""
+        chosen = (getattr(self, item.name)[prompts, tokens][:, None] for item in fields(self))
+        return HeadWeights(*chosen)
 
 
 class MaskHead(nn.Module):
@@ -108,51 +117,53 @@ class ImplicitMasks:
     def sample(self, points: Tensor, prompts: Tensor, tokens: Tensor) -> Tensor:
         """See `MaskSource.sample`."""
         features = gather_bilinear(self.features, points, self.image_index[prompts])
-        chosen = HeadWeights(
-            *(
-                getattr(self.weights, name)[prompts, tokens][:, None]
-                for name in HeadWeights.__dataclass_fields__
-            )
-        )
-        boxes = self.boxes[prompts, tokens][:, None]
-        pixels = points * self.extent
-        return evaluate(chosen, features, pixels, self.centre[prompts], boxes)[:, 0]
+        return self._evaluate(features, points * self.extent, prompts, tokens)
 
     def dense(self) -> Tensor:
-        """See `MaskSource.dense`; `OUTSIDE` beyond `REACH` × the union of the K boxes."""
+        """See `MaskSource.dense`; `OUTSIDE` where a mask cannot be."""
         height, width = self.features.shape[-2:]
-        count, tokens = self.boxes.shape[:2]
-        logits = self.features.new_full((count, tokens, height, width), OUTSIDE)
-        for prompt, (x0, y0, x1, y1) in enumerate(self._windows()):
-            if x1 > x0 and y1 > y0:
-                logits[prompt, :, y0:y1, x0:x1] = self._window_logits(prompt, x0, y0, x1, y1)
+        logits = self.features.new_full((*self.boxes.shape[:2], height, width), OUTSIDE)
+        whole = (0, 0, width, height)
+        for prompt, windows in enumerate(self._windows()):
+            for token, window in enumerate(windows):
+                inside = self._window_logits(prompt, token, window)
+                if _is_cut(inside > 0, window, whole):
+                    window, inside = whole, self._window_logits(prompt, token, whole)
+                x0, y0, x1, y1 = window
+                logits[prompt, token, y0:y1, x0:x1] = inside
         return logits
 
-    def _windows(self) -> list[list[int]]:
-        """Per prompt, the cells ``x0, y0, x1, y1`` worth evaluating."""
+    def _windows(self) -> list[list[Window]]:
+        """Per prompt and token, the cells around the box; none if it lies outside."""
         height, width = self.features.shape[-2:]
         half = self.boxes[..., 2:] * (REACH / 2) + MARGIN
-        low = (self.boxes[..., :2] - half).amin(dim=1) / self.stride
-        high = (self.boxes[..., :2] + half).amax(dim=1) / self.stride
-        limit = low.new_tensor([width, height])
-        low = torch.minimum(low.floor().clamp(min=0), limit)
-        high = torch.minimum(high.ceil().clamp(min=0), limit)
-        windows: list[list[int]] = torch.cat([low, high], dim=1).long().tolist()
-        return windows
+        edges = torch.cat([self.boxes[..., :2] - half, self.boxes[..., :2] + half], dim=-1)
+        limit = edges.new_tensor([width, height, width, height])
+        cells = torch.minimum((edges / self.stride).round().clamp(min=0), limit)
+        return [[(x0, y0, x1, y1) for x0, y0, x1, y1 in row] for row in cells.long().tolist()]
 
-    def _window_logits(self, prompt: int, x0: int, y0: int, x1: int, y1: int) -> Tensor:
+    def _window_logits(self, prompt: int, token: int, window: Window) -> Tensor:
+        x0, y0, x1, y1 = window
         xs = (torch.arange(x0, x1, device=self.centre.device) + 0.5) * self.stride
         ys = (torch.arange(y0, y1, device=self.centre.device) + 0.5) * self.stride
         pixels = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1).view(1, -1, 2)
-        crop = self.features[self.image_index[prompt], :, y0:y1, x0:x1]
-        one = slice(prompt, prompt + 1)
-        weights = HeadWeights(
-            *(getattr(self.weights, name)[one] for name in HeadWeights.__dataclass_fields__)
-        )
-        logits = evaluate(
-            weights, crop.flatten(1).T[None], pixels, self.centre[one], self.boxes[one]
-        )
-        return logits[0].unflatten(-1, (y1 - y0, x1 - x0))
+        crop = self.features[self.image_index[prompt], :, y0:y1, x0:x1].flatten(1).T[None]
+        prompts, tokens = self.image_index.new_tensor([[prompt], [token]])
+        return self._evaluate(crop, pixels, prompts, tokens).view(y1 - y0, x1 - x0)
+
+    def _evaluate(
+        self, features: Tensor, pixels: Tensor, prompts: Tensor, tokens: Tensor
+    ) -> Tensor:
+        """Logits of M masks, each at P points of its own, ``(M, P)``."""
+        weights, boxes = self.weights.pick(prompts, tokens), self.boxes[prompts, tokens][:, None]
+        return evaluate(weights, features, pixels, self.centre[prompts], boxes)[:, 0]
+
+
+def _is_cut(mask: Tensor, window: Window, whole: Window) -> bool:
+    """Whether a mask reaches an edge of its window that is no edge of the picture."""
+    lines = (mask[:, :1], mask[:1], mask[:, -1:], mask[-1:])
+    inner = [line for line, edge, end in zip(lines, window, whole, strict=True) if edge != end]
+    return bool(inner) and bool(torch.cat([line.flatten() for line in inner]).any())
 
 
 def evaluate(
