@@ -235,6 +235,11 @@ def test_published_files_in_the_older_format_load(small_model, published_file):
     assert torch.equal(predict(load_published(published_file)[0]), predict(small_model))
 
 
+def test_a_checkpoint_is_not_written_where_it_would_not_be_found(published_file, tmp_path):
+    with pytest.raises(UserError, match=r"must end in \.safetensors"):
+        convert_published(published_file, tmp_path / "converted.bin")
+
+
 def test_a_conversion_changes_no_number(published_file, tmp_path):
     converted = tmp_path / "converted.safetensors"
     metadata = convert_published(published_file, converted)

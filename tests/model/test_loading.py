@@ -110,10 +110,23 @@ def test_a_published_file_is_loaded_without_the_network_once_it_is_there(publish
         load_model("swin-t", device="cpu")
 
 
-def test_a_published_file_is_described(published_file):
-    metadata = describe(published_file)
-    assert metadata.name == "swin-t"
-    assert len(metadata.provenance["source_sha256"]) == 64
+def test_only_the_authors_own_file_is_called_theirs(published_file):
+    somebodys = describe(published_file)
+    assert somebodys.name == "published"
+    assert "not recorded" in somebodys.licence
+    assert somebodys.provenance["source"] == "published.pth"
+    assert len(somebodys.provenance["source_sha256"]) == 64
+    downloaded = downloads_folder() / "swint_only_sam_many2many.pth"
+    downloaded.parent.mkdir(parents=True)
+    published_file.rename(downloaded)
+    theirs = describe(downloaded)
+    assert theirs.name == "swin-t"
+    assert theirs.provenance["source"].startswith("https://github.com/UX-Decoder")
+
+
+def test_endings_may_be_in_capitals(published_file):
+    capitals = published_file.rename(published_file.with_suffix(".PTH"))
+    assert load_model(capitals, device="cpu").level_order == (3, 2, 0, 4, 1, 5)
 
 
 def test_a_download_can_be_cancelled_before_it_starts(home):

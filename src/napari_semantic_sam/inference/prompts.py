@@ -9,7 +9,8 @@ import numpy.typing as npt
 import torch
 
 from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.model.types import CLICK_SIZE, Kind, Prompts
+from napari_semantic_sam.model.config import Kind
+from napari_semantic_sam.model.types import CLICK_SIZE, Prompts
 
 Shape = tuple[int, int]
 FloatArray = npt.NDArray[np.float64]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from napari_semantic_sam.model.config import Kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +90,7 @@ class PromptResult:
     candidates : tuple of K Candidate
     """
 
-    kind: Literal["click", "box"]
+    kind: Kind
     prompt: tuple[float, ...]
     candidates: tuple[Candidate, ...]
 

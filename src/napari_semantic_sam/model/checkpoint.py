@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -22,9 +23,10 @@ from napari_semantic_sam.model.metadata import (
 )
 from napari_semantic_sam.model.misfits import few, refuse_misfits
 from napari_semantic_sam.model.published import from_published, guess_preset, is_published
-from napari_semantic_sam.model.registry import REGISTRY
+from napari_semantic_sam.model.registry import REGISTRY, RegistryEntry
 from napari_semantic_sam.model.semantic_sam import SemanticSAM
 
+ENDING = ".safetensors"
 _HASH_DIGITS = 16
 
 
@@ -50,6 +52,7 @@ def save_checkpoint(
     """
     if metadata.config != model.config:
         raise ValueError("the metadata describe another network than the model's")
+    _check_ending(path)
     tensors = {key: _stored(tensor, half) for key, tensor in model.state_dict().items()}
     broken = [key for key, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if broken:
@@ -115,9 +118,15 @@ def convert_published(source: str | Path, destination: str | Path) -> Checkpoint
     UserError
         If the source cannot be used or the destination cannot be written.
     """
+    _check_ending(destination)
     model, metadata = load_published(source)
     save_checkpoint(destination, model, metadata, half=False)
     return metadata
+
+
+def _check_ending(path: str | Path) -> None:
+    if Path(path).suffix.lower() != ENDING:
+        raise UserError(f"{path} must end in {ENDING}, by which checkpoints are recognised.")
 
 
 def _stored(tensor: Tensor, half: bool) -> Tensor:
@@ -161,7 +170,22 @@ def _read_published(path: str | Path) -> tuple[dict[str, Tensor], CheckpointMeta
         entry = REGISTRY[guess_preset(tensors)]
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    return tensors, entry.published_metadata({"source_sha256": file_hash(path)})
+    return tensors, _published_record(entry, Path(path))
+
+
+def _published_record(entry: RegistryEntry, path: Path) -> CheckpointMetadata:
+    """Record of a file in the published layout; only our own download is the authors' file."""
+    record = entry.published_metadata()
+    source = {"source_sha256": file_hash(path)}
+    if path.resolve() == entry.path().resolve():
+        return replace(record, provenance={**record.provenance, **source})
+    return replace(
+        record,
+        name=path.stem,
+        licence="not recorded in the file; ask whoever made it",
+        description=f"A file in the layout of the published {entry.name}.",
+        provenance={"source": path.name, **source},
+    )
 
 
 def _read_pth(path: str | Path) -> dict[str, Tensor]:

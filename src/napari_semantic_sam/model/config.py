@@ -8,6 +8,10 @@ from typing import Any, Literal
 
 from napari_semantic_sam.errors import UserError
 
+Kind = Literal["click", "box"]
+"""What a prompt can be."""
+KINDS: tuple[Kind, ...] = ("click", "box")
+
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 

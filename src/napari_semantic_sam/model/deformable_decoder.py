@@ -13,14 +13,14 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from napari_semantic_sam.model.config import DeformableConfig, ModelConfig
+from napari_semantic_sam.model.config import KINDS, DeformableConfig, ModelConfig
 from napari_semantic_sam.model.deformable_attention import DeformableAttention, TableLayout
 from napari_semantic_sam.model.layers import MLP
 from napari_semantic_sam.model.pixel_decoder import MEMORY_STRIDES
 from napari_semantic_sam.model.positions import box_encoding
 from napari_semantic_sam.model.predictions import LayerPrediction
 from napari_semantic_sam.model.product_masks import ProductMasks
-from napari_semantic_sam.model.types import KINDS, ImageEmbedding, Prompts
+from napari_semantic_sam.model.types import ImageEmbedding, Prompts
 
 _STRIDES = MEMORY_STRIDES[::-1]  # the published decoder sees the coarsest level first
 _LOGIT_EPSILON = 1e-5

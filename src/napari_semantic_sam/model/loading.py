@@ -47,7 +47,7 @@ def load_model(
     """
     chosen = choose_device(device)
     path = checkpoint_path(name_or_path, progress=progress, cancelled=cancelled)
-    load = load_published if path.suffix in _PUBLISHED_ENDINGS else load_checkpoint
+    load = load_published if path.suffix.lower() in _PUBLISHED_ENDINGS else load_checkpoint
     model, _ = load(path)
     try:
         return model.to(chosen)
@@ -95,8 +95,8 @@ def describe(name_or_path: str | Path) -> CheckpointMetadata:
     """
     found = _find(name_or_path)
     if isinstance(found, RegistryEntry):
-        return read_metadata(found.path()) if found.url is None else found.published_metadata({})
-    if found.suffix in _PUBLISHED_ENDINGS:
+        return read_metadata(found.path()) if found.url is None else found.published_metadata()
+    if found.suffix.lower() in _PUBLISHED_ENDINGS:
         return read_published_metadata(found)
     return read_metadata(found)
 
@@ -130,7 +130,7 @@ def _find(name_or_path: str | Path) -> RegistryEntry | Path:
     if name in listed:
         return listed[name]
     path = Path(name_or_path).expanduser()
-    if path.suffix in _ENDINGS:
+    if path.suffix.lower() in _ENDINGS:
         return path
     raise UserError(
         f"There is no checkpoint {name!r}; choose one of {', '.join(listed)}, or give the path "

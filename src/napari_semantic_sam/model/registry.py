@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from platformdirs import user_data_path
 
@@ -40,7 +39,7 @@ class RegistryEntry:
     capabilities, experimental : tuple of str
         See `CheckpointMetadata`.
     size : int or None
-        Bytes, where known.
+        Bytes; of a download about, from the number of its weights. None for a packaged file.
     sha256 : str or None
         Where None, the hash of the first download is recorded and enforced from then on.
     """
@@ -61,8 +60,8 @@ class RegistryEntry:
             return Path(str(resources.files("napari_semantic_sam"))) / "weights" / self.file_name
         return downloads_folder() / self.file_name
 
-    def published_metadata(self, provenance: Mapping[str, Any]) -> CheckpointMetadata:
-        """Record of a published file, which has none of its own."""
+    def published_metadata(self) -> CheckpointMetadata:
+        """Record of the published file, which has none of its own."""
         return CheckpointMetadata(
             name=self.name,
             config=PRESETS[self.name],
@@ -71,7 +70,7 @@ class RegistryEntry:
             licence=self.licence,
             description=self.description,
             experimental=self.experimental,
-            provenance={"source": self.url, "data": "SA-1B", **provenance},
+            provenance={"source": self.url, "data": "SA-1B"},
         )
 
 
@@ -92,6 +91,7 @@ REGISTRY: dict[str, RegistryEntry] = {
             licence=_PUBLISHED_LICENCE,
             description="Published Semantic-SAM, Swin-T backbone, trained on SA-1B photographs.",
             experimental=("box",),
+            size=212_000_000,
         ),
         RegistryEntry(
             name="swin-l",
@@ -101,6 +101,7 @@ REGISTRY: dict[str, RegistryEntry] = {
             description="Published Semantic-SAM, Swin-L backbone, trained on SA-1B photographs; "
             "best with a GPU.",
             experimental=("box",),
+            size=891_000_000,
         ),
     )
 }

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from napari_semantic_sam.errors import UserError
-
-Kind = Literal["click", "box"]
-KINDS: tuple[Kind, ...] = ("click", "box")
+from napari_semantic_sam.model.config import KINDS, Kind
 
 CLICK_SIZE = 0.005
 """Width and height of a click's anchor box, as a fraction of the unpadded picture."""
@@ -140,12 +137,6 @@ class ImageEmbedding:
     def dtype(self) -> torch.dtype:
         """Data type of the features."""
         return self.features["mask_features"].dtype
-
-    @property
-    def nbytes(self) -> int:
-        """Memory held, projections included."""
-        tensors = [*self.features.values(), *self.projections]
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 @dataclass(frozen=True)

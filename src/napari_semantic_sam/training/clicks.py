@@ -12,7 +12,8 @@ import torch
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from napari_semantic_sam.model.types import CLICK_SIZE, Kind
+from napari_semantic_sam.model.config import Kind
+from napari_semantic_sam.model.types import CLICK_SIZE
 from napari_semantic_sam.training.records import mask_boxes
 
 Anchor = Literal["click", "published"]

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_semantic_sam.model.types import Kind, Prompts
+from napari_semantic_sam.model.config import Kind
+from napari_semantic_sam.model.types import Prompts
 from napari_semantic_sam.training.clicks import ClickTargets
 from napari_semantic_sam.training.records import mask_boxes
 
