@@ -118,7 +118,10 @@ def evaluate(
         int | None, typer.Option(min=1, help="Prompt for so many objects of a picture.")
     ] = None,
 ) -> None:
-    """Measure a model on pictures with annotations."""
+    """Measure a model on pictures with annotations.
+
+    Pictures that cannot be used are named and left out, and the exit code is 1.
+    """
     folders, chosen = _mask_folders(masks), _channels(channels)
 
     from napari_semantic_sam.evaluation import evaluate as measure
@@ -143,6 +146,9 @@ def evaluate(
         print(f"{name:{width}} {value:.4g}")
     table = replace(report, provenance={"model": model} | report.provenance).write(output)
     print(f"Written: {output}, {table}")
+    if left_out := len({entry["image"] for entry in report.skipped}):
+        _tell_error(f"{left_out} of the pictures were left out wholly or in part; see above.")
+        raise typer.Exit(1)
 
 
 @app.command()

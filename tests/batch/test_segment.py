@@ -167,8 +167,35 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, predictor, picture, monkeyp
     monkeypatch.setattr(tifffile, "imwrite", full_after_three)
     (report,) = segment_files([picture], predictor, POINTS, (), tmp_path / "out")
     assert "disk is full" in report.error
+    assert f"{tmp_path / 'out' / 'cells_level4.tif'} could not" in report.error
     assert report.files == ()
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("last", ["level4", "masks"])
+def test_a_second_run_that_fails_leaves_the_first_as_it_was(
+    tmp_path, predictor, picture, monkeypatch, last
+):
+    output = tmp_path / "out"
+    segment_files([picture], predictor, POINTS, BOXES, output)
+    before = {path.name: path.read_bytes() for path in output.iterdir()}
+    write, write_table = tifffile.imwrite, csv.writer
+
+    def full_at_an_image(path, *args, **options):
+        if last in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, *args, **options)
+
+    def full_at_the_table(file):
+        if last in file.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write_table(file)
+
+    monkeypatch.setattr(tifffile, "imwrite", full_at_an_image)
+    monkeypatch.setattr(csv, "writer", full_at_the_table)
+    (report,) = segment_files([picture], predictor, POINTS[:1], (), output)
+    assert "disk is full" in report.error
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
 
 
 def test_a_second_run_replaces_the_first(tmp_path, predictor, picture):

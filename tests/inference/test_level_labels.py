@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -124,20 +125,6 @@ def test_a_coarser_label_that_comes_later_adopts(labels):
     assert parents(labels, 5) == {1: (3, 1), 2: (1, 1)}
 
 
-def test_children_of_a_removed_label_go_to_the_next_coarser_one(labels):
-    labels.add(rectangle(0, 0, 40, 50), 1, "click")
-    labels.add(rectangle(0, 0, 20, 20), 3, "click")
-    labels.add(rectangle(2, 2, 12, 12), 5, "click")
-    labels.remove(3, 1)
-    assert not labels.array(3).any()
-    assert labels.rows(3) == []
-    assert parents(labels, 5) == {1: (1, 1)}
-    labels.remove(1, 1)
-    assert parents(labels, 5) == {1: (0, 0)}
-    with pytest.raises(KeyError):
-        labels.remove(1, 1)
-
-
 def test_children_of_a_detached_level_go_to_the_next_coarser_one(labels):
     labels.add(rectangle(0, 0, 40, 50), 1, "click")
     labels.add(rectangle(0, 0, 20, 20), 3, "click")
@@ -187,12 +174,12 @@ def test_any_series_of_edits_leaves_the_same_as_counting_anew(labels, seed):
     for step in range(25):
         level = int(rng.integers(1, 5))
         rows = labels.rows(level)
-        if rows and rng.random() < 0.25:
-            labels.remove(level, rows[rng.integers(len(rows))].index)
-        elif rows and rng.random() < 0.2:
-            y, x = rng.integers(0, 40, 2)
-            labels.array(level)[y : y + 8, x : x + 8] = rng.choice([0, rows[0].index, 50 + step])
-            labels.refresh(level)
+        if rows and rng.random() < 0.5:
+            y, x = rng.integers(0, 40, 2).tolist()
+            window = (slice(y, y + 8), slice(x, x + 8))
+            painted = rng.choice([0, rows[0].index, rows[-1].index, 50 + step])
+            labels.array(level)[window] = painted
+            labels.refresh(level, window if rng.random() < 0.7 else None)
         else:
             y, x = rng.integers(0, 25, 2)
             height, width = rng.integers(1, 30 // level, 2)
@@ -200,6 +187,19 @@ def test_any_series_of_edits_leaves_the_same_as_counting_anew(labels, seed):
             labels.add(candidate, level, "click")
         for each in labels.levels:
             assert parents(labels, each) == brute_force_parents(labels, each)
+            assert {row.index for row in labels.rows(each)} == {*labels.array(each).flat} - {0}
+
+
+def test_what_is_known_by_now_is_taken_over_with_an_edit(labels):
+    labels.add(rectangle(0, 0, 10, 10), 1, "click")
+    second = labels.add(rectangle(20, 20, 30, 30), 1, "box")
+    labels.array(1)[0:2, 0:10] = 0
+    named = [replace(row, object="cell", area=1, parent=5) for row in labels.rows(1)]
+    labels.refresh(1, (slice(0, 2), slice(0, 10)), named)
+    assert [(row.object, row.area, row.parent) for row in labels.rows(1)] == [
+        ("cell", 80, 0),
+        ("cell", second.area, 0),
+    ]
 
 
 def test_columns_are_those_of_the_table(labels):

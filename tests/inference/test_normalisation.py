@@ -126,6 +126,28 @@ def test_contrast_limits_replace_the_percentiles():
     np.testing.assert_allclose(colours, photo() / 2)
 
 
+@pytest.mark.parametrize("factor", [2.0**1011, 2.0**-900], ids=["huge", "tiny"])
+def test_extreme_values_are_values(factor):
+    signed = RAMP - 1600.0
+    grey, colours = signed * factor, np.dstack([signed, signed.T.reshape(64, 50), -signed])
+    np.testing.assert_allclose(normalise(grey), normalise(signed), atol=1e-3)
+    np.testing.assert_allclose(normalise(colours * factor), normalise(colours), atol=1e-3)
+
+
+def test_the_largest_values_there_are():
+    image = np.where(RAMP % 2, 1.0, -1.0) * np.finfo(np.float64).max
+    np.testing.assert_array_equal(normalise(image)[..., 0], RAMP % 2 * 255)
+
+
+def test_contrast_limits_far_from_the_values():
+    image = RAMP.astype(np.float64)
+    image[0, 0] = np.finfo(np.float64).max
+    assert not normalise(image, contrast_limits=(-1.7e308, 0))[..., 0].min() < 255
+    assert not normalise(RAMP.astype(np.uint16), contrast_limits=(1e39, 1e40)).any()
+    dark = normalise((RAMP % 2).astype(np.uint8), contrast_limits=(0, 1e-40))
+    np.testing.assert_array_equal(dark[..., 0], RAMP % 2 * 255)
+
+
 @pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_becomes_the_minimum(hole):
     image = RAMP.astype(np.float32) + 5
@@ -157,6 +179,17 @@ def test_what_is_not_finite_becomes_the_minimum(hole):
         (np.zeros((2, 5, 20, 20)), {"channels": [0]}, "three dimensions"),
         (RAMP, {"contrast_limits": (5, 5)}, "5 and 5 make no range"),
         (RAMP, {"contrast_limits": (0, np.nan)}, "make no range"),
+        (RAMP, {"contrast_limits": (9, 1)}, "make no range"),
+        (RAMP, {"contrast_limits": (0, 5e-324)}, "make no range"),
+        (RAMP, {"contrast_limits": (-1.7e308, 1.7e308)}, "make no range"),
+        (RAMP, {"contrast_limits": (0, 1, 2)}, r"two numbers, low and high, not \(0, 1, 2\)"),
+        (RAMP, {"contrast_limits": "ab"}, "two numbers, low and high, not 'ab'"),
+        (RAMP, {"contrast_limits": 5}, "two numbers"),
+        (RAMP, {"contrast_limits": (0, 10**400)}, "two numbers"),
+        (np.zeros((5, 20, 20)), {"channels": 2}, "from 0 to 4, not 2"),
+        (np.zeros((5, 20, 20)), {"channels": [0.5]}, r"from 0 to 4, not \[0.5\]"),
+        (np.zeros((5, 20, 20)), {"channels": "01"}, "from 0 to 4, not 01"),
+        ([[1, 2], [3]], {}, "rows of the same length"),
     ],
 )
 def test_what_cannot_be_used(image, options, sentence):

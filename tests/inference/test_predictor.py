@@ -216,6 +216,8 @@ def test_what_of_a_box_lies_outside_is_cut_off():
         ({"points": "5,6"}, r"A click is \(y, x\)"),
         ({"boxes": [(5, 5, 5, 9)]}, r"The box \(5, 5, 5, 9\) covers no area.* 30 × 40"),
         ({"boxes": [(9, 9, 2, 2)]}, "y0 < y1"),
+        ({"boxes": [(0, 0, 1e-46, 5)]}, "covers no area"),
+        ({"boxes": [(5, 39.9999, 9, 50)]}, "covers no area"),
         ({"boxes": [(30, 0, 50, 9)]}, "covers no area"),
         ({"boxes": [(0, 0, np.nan, 9)]}, "nan"),
         ({"boxes": [(0, 0, np.inf, 9)]}, "inf"),
@@ -228,11 +230,8 @@ def test_prompts_that_cannot_be_used(predictor, prompts, sentence):
         predictor.predict(embedding, **prompts)
 
 
-def test_embeddings_of_another_preparation_or_model_are_refused(predictor):
+def test_embeddings_of_another_model_are_refused(predictor):
     embedding = predictor.embed(RNG.random((30, 40)))
-    other_hash = predictor.embed(RNG.random((30, 41))).preparation_hash
-    with pytest.raises(EmbeddingMismatchError, match="prepared in another way"):
-        predictor.predict(replace(embedding, preparation_hash=other_hash), points=[(1, 1)])
     small = LocalConfig(width=32, decoder_layers=1)
     other = Predictor(SemanticSAM(ModelConfig(PRESETS["tiny"].backbone, small)))
     with pytest.raises(EmbeddingMismatchError, match="another checkpoint"):
@@ -260,6 +259,20 @@ def test_too_little_memory_is_one_sentence():
     failing = Failing("CUDA out of memory. Tried to allocate 3 GiB")
     with pytest.raises(UserError, match="not enough memory for this picture"):
         Predictor(failing).embed(RNG.random((30, 40)))
+
+
+def test_too_little_memory_for_preparation_is_the_same_sentence(predictor, monkeypatch):
+    def exhausted(*args, **options):
+        raise MemoryError
+
+    monkeypatch.setattr("napari_semantic_sam.inference.predictor.prepare", exhausted)
+    with pytest.raises(UserError, match="not enough memory for this picture"):
+        predictor.embed(RNG.random((30, 40)))
+
+
+def test_a_sliver_of_a_box_is_still_a_box(predictor):
+    embedding = predictor.embed(RNG.random((30, 40)))
+    assert len(predictor.predict(embedding, boxes=[(3, 3, 3.002, 9)])) == 1
 
 
 def test_defects_are_not_hidden():

@@ -88,11 +88,13 @@ def test_the_scale_can_be_given():
     image = RNG.random((40, 60))
     assert prepare(image, TINY, scale=1.5).pixels.shape == (3, 60, 90)
     assert prepare(image, SWIN, scale=0.5).pixels.shape == (3, 20, 30)
+    assert prepare(image, TINY, scale=16).pixels.shape == (3, 640, 960)
+    assert prepare(image, TINY, scale=np.float32(1 / 64)).pixels.shape == (3, 1, 1)
 
 
-@pytest.mark.parametrize("scale", [0, -1, np.nan, np.inf])
+@pytest.mark.parametrize("scale", [0, -1, np.nan, np.inf, 1e9, 16.1, 1 / 65, 10**400, "a", [1]])
 def test_a_scale_that_is_none(scale):
-    with pytest.raises(UserError, match="scale must be a number above 0"):
+    with pytest.raises(UserError, match=r"scale must be a number from 1/64 to 16, not "):
         prepare(RNG.random((40, 60)), TINY, scale=scale)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +62,8 @@ def segment_files(
     For each picture, `output` receives ``<stem>_level<k>.tif`` for every level k (empty
     where no mask has it) and ``<stem>_masks.csv`` with a row for each label. The distinct
     masks of each prompt go to their levels, into what earlier prompts left free. A picture
-    that cannot be segmented is reported and leaves nothing behind; the others go on.
+    that cannot be segmented is reported and leaves nothing behind, and earlier results of
+    it as they were; the others go on.
 
     Parameters
     ----------
@@ -114,20 +117,28 @@ def _write(
     path: Path, stem: str, results: Sequence[PromptResult], levels: Iterable[int], folder: Path
 ) -> SegmentReport:
     labels, prompts = _collect(results)
-    written: list[Path] = []
-    try:
-        for level in levels:
-            target = folder / f"{stem}_level{level}.tif"
-            write_labels(target, labels.array(level))
-            written.append(target)
-        rows = [row for level in labels.levels for row in labels.rows(level)]
-        table = folder / f"{stem}_masks.csv"
-        _write_table(table, rows, [prompts[row.level, row.index] for row in rows], results)
-    except BaseException:
-        for target in written:
-            target.unlink(missing_ok=True)
-        raise
-    return SegmentReport(path, (*written, table), masks=len(rows))
+    rows = [row for level in labels.levels for row in labels.rows(level)]
+    origins = [prompts[row.level, row.index] for row in rows]
+    writers: dict[Path, Callable[[Path], None]] = {
+        folder / f"{stem}_level{level}.tif": partial(write_labels, labels=labels.array(level))
+        for level in levels
+    }
+    writers[folder / f"{stem}_masks.csv"] = partial(
+        _write_table, rows=rows, origins=origins, results=results
+    )
+    _write_together(writers)
+    return SegmentReport(path, tuple(writers), masks=len(rows))
+
+
+def _write_together(writers: Mapping[Path, Callable[[Path], None]]) -> None:
+    """Write several files, none of which appears or is replaced before all are complete."""
+    with ExitStack() as stack:
+        for target, write in writers.items():
+            temporary = stack.enter_context(atomic_path(target))
+            try:
+                write(temporary)
+            except UserError as error:  # which names a file that nobody will find
+                raise UserError(str(error).replace(temporary.name, target.name)) from error
 
 
 def _collect(results: Sequence[PromptResult]) -> tuple[LevelLabels, dict[tuple[int, int], int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ SMALLEST_SIDE = 8
 PERCENTILES = (0.1, 99.9)
 _SAMPLE = 2**20
 _RANGE_IN_USE = 128
+_SMALLEST_RANGE, _LARGEST_VALUE = 1e-300, 1e300
+"""Beyond these, ranges and their inverses may overflow float64."""
 
 
 def normalise(
@@ -40,7 +43,7 @@ def normalise(
     channels : one to three ints, optional
         One becomes grey, two or three become red, green and blue.
     contrast_limits : (low, high), optional
-        Values that become 0 and 255, instead of the percentiles.
+        Finite values that become 0 and 255, instead of the percentiles.
 
     Returns
     -------
@@ -64,7 +67,12 @@ def normalise(
 
 
 def _numbers(image: npt.ArrayLike) -> npt.NDArray[Any]:
-    array = np.asarray(image)
+    try:
+        array = np.asarray(image)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            "The picture cannot be read as an array of numbers; give rows of the same length."
+        ) from error
     if array.dtype == bool:
         return array.astype(np.uint8)
     if array.dtype.kind not in "iuf":
@@ -109,12 +117,17 @@ def _chosen(array: npt.NDArray[Any], channels: Sequence[int]) -> npt.NDArray[Any
         )
     if array.shape[0] < array.shape[-1]:
         array = np.moveaxis(array, 0, -1)
-    count = array.shape[-1]
-    if not 1 <= len(channels) <= 3 or not all(0 <= channel < count for channel in channels):
-        raise UserError(
-            f"Choose one to three channels from 0 to {count - 1}, not {list(channels)}."
-        )
-    return array[..., list(channels)]
+    return array[..., _indices(channels, array.shape[-1])]
+
+
+def _indices(channels: Sequence[int], count: int) -> list[int]:
+    try:
+        indices = [operator.index(channel) for channel in channels]
+    except TypeError:
+        indices = []
+    if not 1 <= len(indices) <= 3 or not all(0 <= index < count for index in indices):
+        raise UserError(f"Choose one to three channels from 0 to {count - 1}, not {channels}.")
+    return indices
 
 
 def _check_size(shape: tuple[int, ...]) -> None:
@@ -126,10 +139,16 @@ def _check_size(shape: tuple[int, ...]) -> None:
 
 
 def _checked(limits: tuple[float, float]) -> tuple[float, float]:
-    low, high = (float(limit) for limit in limits)
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+    try:
+        low, high = (float(limit) for limit in limits)
+    except (TypeError, ValueError, OverflowError) as error:
         raise UserError(
-            f"The contrast limits {low:g} and {high:g} make no range; the second must be larger."
+            f"The contrast limits must be two numbers, low and high, not {limits!r}."
+        ) from error
+    if not _SMALLEST_RANGE < high - low < math.inf:  # NaN fails, too
+        raise UserError(
+            f"The contrast limits {low:g} and {high:g} make no range; give two "
+            "finite numbers, the second one larger."
         )
     return low, high
 
@@ -149,15 +168,25 @@ def _fill_gaps(planes: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _stretch_plane(plane: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    plane = _fill_gaps(plane)
+    plane = _tame(_fill_gaps(plane))
     return _stretch(plane, *_limits(plane))
 
 
 def _stretch_colours(planes: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    planes = _tame(planes)
     low, high = _limits(planes)
     if planes.dtype == np.uint8 and high - low >= _RANGE_IN_USE:
         return planes.astype(np.float32)
     return _stretch(planes, low, high)
+
+
+def _tame(planes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Shrink values so large that their differences would overflow float64."""
+    # A stretch between percentiles does not depend on a common factor.
+    is_wide = planes.dtype.kind == "f" and planes.dtype.itemsize >= 8
+    if is_wide and max(planes.max(), -planes.min()) > _LARGEST_VALUE:
+        return planes / 4
+    return planes
 
 
 def _limits(planes: npt.NDArray[Any]) -> tuple[float, float]:
@@ -170,11 +199,14 @@ def _limits(planes: npt.NDArray[Any]) -> tuple[float, float]:
 
 
 def _stretch(planes: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[np.float32]:
-    if low == high:
+    span = high - low
+    if span <= _SMALLEST_RANGE:
         return np.zeros(planes.shape, dtype=np.float32)
-    # float32 does not hold every 32-bit integer.
-    wide: npt.NDArray[Any] = planes.astype(np.float64 if planes.dtype.itemsize > 2 else np.float32)
-    wide = np.clip((wide - low) * (255 / (high - low)), 0, 255)
+    # float32 does not hold every 32-bit integer, nor any limits one may give.
+    is_narrow = planes.dtype.itemsize <= 2 and span > 1e-30 and max(-low, high) < 1e30
+    wide: npt.NDArray[Any] = planes.astype(np.float32 if is_narrow else np.float64)
+    with np.errstate(over="ignore"):  # what lies far outside the range is clipped
+        wide = np.clip((wide - low) * (255 / span), 0, 255)
     return wide.astype(np.float32, copy=False)
 
 

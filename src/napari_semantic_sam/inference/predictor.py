@@ -14,12 +14,11 @@ from napari_semantic_sam.inference.masks import cut_out, stability
 from napari_semantic_sam.inference.preparation import prepare
 from napari_semantic_sam.inference.prompts import checked_prompts, to_anchor_boxes
 from napari_semantic_sam.inference.results import Candidate, PromptResult
+from napari_semantic_sam.model.config import Kind
 from napari_semantic_sam.model.semantic_sam import SemanticSAM
 from napari_semantic_sam.model.types import (
     Candidates,
-    EmbeddingMismatchError,
     ImageEmbedding,
-    Kind,
 )
 
 _PROMPTS_AT_ONCE = 64
@@ -37,13 +36,10 @@ class PictureEmbedding:
         The network's part.
     shape : (H, W)
         Of the picture.
-    preparation_hash : str
-        Fingerprint of how the picture was prepared.
     """
 
     image: ImageEmbedding
     shape: tuple[int, int]
-    preparation_hash: str
 
 
 class Predictor:
@@ -91,24 +87,25 @@ class Predictor:
         contrast_limits : (low, high), optional
             Values shown as black and white, instead of the 0.1 and 99.9 percentiles.
         scale : float, optional
-            Pixels the network sees per pixel of the picture, instead of its own choice.
+            Pixels the network sees per pixel of the picture, 1/64 to 16, instead of its own
+            choice.
 
         Raises
         ------
         UserError
             If the picture cannot be used, an option does not fit it, or memory runs out.
         """
-        prepared = prepare(
-            image,
-            self.model.config,
-            channels=channels,
-            contrast_limits=contrast_limits,
-            scale=scale,
-        )
         with torch.inference_mode(), _clear_about_memory():
+            prepared = prepare(
+                image,
+                self.model.config,
+                channels=channels,
+                contrast_limits=contrast_limits,
+                scale=scale,
+            )
             pixels = torch.from_numpy(prepared.pixels)[None]
             embedding = self.model.encode(pixels, prepared.hash)
-        return PictureEmbedding(embedding, prepared.shape, prepared.hash)
+        return PictureEmbedding(embedding, prepared.shape)
 
     def predict(
         self,
@@ -139,13 +136,8 @@ class Predictor:
             If a click lies outside the picture, a box has no area in it, a coordinate is
             not finite, the checkpoint does not take such prompts, or memory runs out.
         EmbeddingMismatchError
-            If the embedding was made by another checkpoint or preparation.
+            If the embedding was made by another checkpoint.
         """
-        if embedding.image.preparation_hash != embedding.preparation_hash:
-            raise EmbeddingMismatchError(
-                "This embedding belongs to a picture that was prepared in another way; "
-                "embed the picture again."
-            )
         prompts = checked_prompts(points, boxes, embedding.shape)
         self._check_kinds(kind for kind, _ in prompts)
         at_once = self._prompts_at_once(embedding.image)
@@ -195,11 +187,12 @@ class Predictor:
 
 @contextmanager
 def _clear_about_memory() -> Iterator[None]:
-    """Turn the many ways in which torch runs out of memory into one sentence."""
+    """Turn the many ways in which memory runs out into one sentence."""
     try:
         yield
-    except RuntimeError as error:
-        if not any(text in str(error) for text in _OUT_OF_MEMORY):
+    except (MemoryError, RuntimeError) as error:
+        is_known = any(text in str(error) for text in _OUT_OF_MEMORY)
+        if not (is_known or isinstance(error, MemoryError)):
             raise
         raise UserError(
             "There is not enough memory for this picture; choose a smaller part of it, a smaller "

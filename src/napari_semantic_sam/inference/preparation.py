@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +24,7 @@ _PUBLISHED_SHORT_EDGE = 640
 _PUBLISHED_LONG_EDGE = 4 * _PUBLISHED_SHORT_EDGE
 _LOCAL_LONG_EDGE = 1024
 _LOCAL_SMALL = 128
+_SCALES = (1 / 64, 16)
 _RULES = 1
 """To be raised when the same picture would be prepared differently."""
 
@@ -65,13 +65,16 @@ def prepare(
     config : ModelConfig
         Of the network, which decides the size; see `input_scale`.
     scale : float, optional
-        Pixels of the input per pixel of the picture, instead of the network's own rule.
+        Pixels of the input per pixel of the picture, 1/64 to 16, instead of the network's
+        own rule.
 
     Raises
     ------
     UserError
         If the picture cannot be used, or an option does not fit it.
     """
+    if scale is not None:
+        _check_scale(scale)
     values = normalise(image, channels=channels, contrast_limits=contrast_limits)
     shape = (values.shape[0], values.shape[1])
     size = input_size(shape, input_scale(shape, config) if scale is None else scale)
@@ -105,15 +108,7 @@ def input_scale(shape: tuple[int, int], config: ModelConfig) -> float:
 
 
 def input_size(shape: tuple[int, int], scale: float) -> tuple[int, int]:
-    """Return the ``(height, width)`` of a picture at `scale`, cut down to whole pixels.
-
-    Raises
-    ------
-    UserError
-        If `scale` is not a number above 0.
-    """
-    if not (math.isfinite(scale) and scale > 0):
-        raise UserError(f"The scale must be a number above 0, not {scale}.")
+    """Return the ``(height, width)`` of a picture at `scale`, cut down to whole pixels."""
     # The published code computes 640 * long / short in whole numbers; without the small
     # addition, rounding errors would cost a pixel where that is a whole number.
     height, width = (max(1, int(side * scale + 1e-6)) for side in shape)
@@ -129,6 +124,15 @@ def resize(values: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArra
         for plane in np.ascontiguousarray(np.moveaxis(values, -1, 0))
     ]
     return np.stack([np.asarray(plane) for plane in planes], axis=-1)
+
+
+def _check_scale(scale: float) -> None:
+    smallest, largest = _SCALES
+    is_number = isinstance(scale, int | float | np.integer | np.floating)
+    if not (is_number and smallest <= scale <= largest):  # NaN fails, too
+        raise UserError(
+            f"The scale must be a number from 1/{1 / smallest:g} to {largest}, not {scale!r}."
+        )
 
 
 def _is_published(config: ModelConfig) -> bool:

@@ -12,6 +12,9 @@ from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.model.config import Kind
 from napari_semantic_sam.model.types import CLICK_SIZE, Prompts
 
+_SMALLEST_SIDE = 1e-3
+"""Of a box, in pixels; far smaller ones vanish in the network's float32."""
+
 Shape = tuple[int, int]
 FloatArray = npt.NDArray[np.float64]
 
@@ -33,7 +36,8 @@ def checked_prompts(
     Raises
     ------
     UserError
-        If a coordinate is not finite, a click lies outside, or a box has no area inside.
+        If a coordinate is not finite, a click lies outside, or a box has no area inside
+        (a side below a thousandth of a pixel).
     """
     prompts: list[tuple[Kind, tuple[float, ...]]] = []
     for point in _rows(points, 2, "A click is (y, x)"):
@@ -91,7 +95,7 @@ def _check_point(point: FloatArray, shape: Shape) -> None:
 
 def _check_box(box: FloatArray, shape: Shape) -> None:
     y0, x0, y1, x1 = _inside(box, shape)
-    if not (np.isfinite(box).all() and y0 < y1 and x0 < x1):
+    if not (np.isfinite(box).all() and min(y1 - y0, x1 - x0) >= _SMALLEST_SIDE):
         numbers = ", ".join(f"{value:g}" for value in box)
         raise UserError(
             f"The box ({numbers}) covers no area of the picture, which is {shape[0]} × {shape[1]} "
