@@ -49,6 +49,14 @@ def test_the_guide_to_the_panel_has_every_key_and_column():
     assert set(COLUMNS) <= named
 
 
+def test_the_guide_to_the_panel_has_every_control():
+    from napari_semantic_sam.widgets.tables import CONTROLS
+
+    guide = (ROOT / "docs" / "annotate.md").read_text(encoding="utf-8").lower()
+    captions = [control.caption.split("  (")[0] for control in CONTROLS.values()]
+    assert [caption for caption in captions if caption.lower() not in guide] == []
+
+
 def test_the_training_file_of_the_guide_can_be_read(tmp_path):
     from napari_semantic_sam.training.config import read_config
 

@@ -100,8 +100,31 @@ def test_keeping_writes_one_row_with_its_parent(clicked):
     assert (row.level, row.index, row.area, row.source) == (5, 1, 9, "click")
     assert (row.parent_level, row.parent) == (2, 1)
     assert (row.predicted_iou, row.stability) == (0.9, 0.7)
-    assert clicked.current.shown_is_kept
+    assert clicked.shown_is_kept
     assert clicked.levels.levels == [2, 5]
+
+
+def test_a_label_that_is_gone_is_no_longer_kept(clicked):
+    clicked.keep()
+    clicked.levels.array(5)[:] = 0
+    clicked.levels.refresh(5)
+    assert not clicked.shown_is_kept
+    clicked.levels.add(candidate((12, 2, 15, 5), level=5, predicted_iou=0.2), 5, "click")
+    assert not clicked.shown_is_kept  # though that label has the same number
+    clicked.keep()
+    assert clicked.shown_is_kept
+    clicked.levels.detach(5)
+    assert not clicked.shown_is_kept
+
+
+@pytest.mark.parametrize(
+    ("kinds", "prompt", "message"),
+    [(("click",), BOX, "takes no boxes"), (("box",), CLICK, "takes no clicks")],
+)
+def test_kinds_the_model_does_not_take_are_refused(kinds, prompt, message):
+    session = AnnotationSession(LevelLabels(SHAPE), kinds)
+    with pytest.raises(UserError, match=message):
+        session.check(prompt)
 
 
 def test_a_box_is_named_as_source(session):

@@ -98,7 +98,13 @@ def squares(point, shape):
 @pytest.fixture
 def predictor(monkeypatch):
     """The predictor every `load_model` leads to; open, so that it answers at once."""
-    fake = FakePredictor(SimpleNamespace(device="cpu", level_order=(0, 1, 2)))
+    fake = FakePredictor(
+        SimpleNamespace(
+            device="cpu",
+            level_order=(0, 1, 2),
+            config=SimpleNamespace(prompt_types={"click": 0, "box": 1}),
+        )
+    )
     fake.gate.set()
     monkeypatch.setattr(
         napari_semantic_sam, "load_model", lambda *_, **__: fake.model, raising=False

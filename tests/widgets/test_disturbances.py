@@ -9,7 +9,7 @@ import dask.array
 import numpy as np
 import pytest
 from napari.layers import Labels
-from panel_actions import CELLS, click, messages, shown
+from panel_actions import CELLS, click, messages, press, shown
 
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.widgets.layers import record_of
@@ -136,6 +136,49 @@ def test_the_image_is_deleted_half_way(started, viewer, qtbot):
     restart(started, qtbot)
     assert len(started.annotator.clicks.data) == 0
     assert names(viewer)[-3:] == ["another · preview", "another · boxes", "another · clicks"]
+
+
+@pytest.mark.parametrize("how", ["before", "after"])
+def test_another_image_of_the_same_name_starts_afresh(started, viewer, qtbot, how):
+    click(started, qtbot, 30, 40)
+    started.annotator.keep()
+    old = viewer.layers["cells · level 2"]
+    first = viewer.layers["cells"]
+    if how == "after":
+        viewer.layers.remove(first)
+        qtbot.waitUntil(lambda: started.annotator.session is None)
+    second = viewer.add_image(CELLS[::-1])
+    if how == "before":
+        viewer.layers.remove(first)
+        qtbot.waitUntil(lambda: started.annotator.session is None)
+    second.name = "cells"
+    restart(started, qtbot)
+    assert started.annotator.session.prompts == ()
+    assert started.annotator.session.levels.levels == []
+    click(started, qtbot, 30, 40)
+    started.annotator.keep()
+    assert old.data.max() == 1
+    assert old.features["index"].tolist() == [1]
+    assert viewer.layers["cells · level 2 [1]"].data.max() == 1
+
+
+def test_an_image_that_comes_back_finds_its_labels(started, viewer, qtbot):
+    click(started, qtbot, 30, 40)
+    started.annotator.keep()
+    cells = viewer.layers.pop(0)
+    qtbot.waitUntil(lambda: started.annotator.session is None)
+    viewer.layers.append(cells)
+    restart(started, qtbot)
+    assert [row.index for row in started.annotator.session.levels.rows(2)] == [1]
+
+
+def test_level_labels_without_an_id_go_by_name(panel, viewer, qtbot):
+    data = np.zeros(CELLS.shape, dtype=int)
+    data[4:8, 4:8] = 3
+    record = {"napari_semantic_sam": {"image": "cells", "level": 2}}
+    viewer.add_labels(data, name="from a file", metadata=record)
+    restart(panel, qtbot)
+    assert [row.index for row in panel.annotator.session.levels.rows(2)] == [3]
 
 
 def test_prompt_layers_are_deleted_half_way(started, viewer, qtbot):
@@ -312,6 +355,21 @@ def bring_to(panel, stage, predictor, qtbot):
     panel.annotator.clicks.add([30, 40])
     if stage == "shown":
         shown(panel, qtbot)
+
+
+def test_a_closed_panel_gives_the_users_keys_back(viewer, cells, predictor, qtbot):
+    from napari_semantic_sam.widgets.panel import SemanticSamPanel
+
+    pressed = []
+    viewer.bind_key("K", pressed.append)
+    panel = SemanticSamPanel(viewer)
+    qtbot.addWidget(panel)
+    press(viewer, "K")
+    assert pressed == []
+    panel.annotator.close()
+    press(viewer, "K")
+    assert pressed == [viewer]
+    assert len(viewer.keymap) == 1
 
 
 @pytest.mark.parametrize("stage", ["idle", "opening", "finding", "shown"])

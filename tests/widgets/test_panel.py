@@ -49,6 +49,7 @@ def test_from_click_to_features_row(started, viewer, qtbot):
     assert (row["predicted_iou"], row["stability"]) == (0.5, 0.8)
     assert record_of(layer) == {
         "image": "cells",
+        "image_id": str(viewer.layers["cells"].unique_id),
         "level": 3,
         "checkpoint": "tiny",
         "level_order": (0, 1, 2),
@@ -139,6 +140,23 @@ def test_a_click_outside_is_refused(started, qtbot, predictor):
     assert len(predictor.asked) == 1
 
 
+def test_a_box_the_model_does_not_take_is_refused(panel, qtbot, predictor):
+    del predictor.model.config.prompt_types["box"]
+    panel.start_button.click()
+    qtbot.waitUntil(lambda: panel.annotator.session is not None)
+    predictor.gate.clear()
+    panel.annotator.clicks.add([30, 40])
+    draw_box(panel.annotator.boxes, (10, 10), (20, 20))
+    predictor.gate.set()
+    shown(panel, qtbot)
+    assert messages() == [
+        "This model takes no boxes; click on the structure, or choose another model."
+    ]
+    assert len(panel.annotator.boxes.data) == 0
+    assert panel.annotator.session.current.shown is not None
+    assert predictor.asked == [(((30, 40),), ())]
+
+
 def test_moving_a_click_asks_again(started, qtbot, predictor):
     click(started, qtbot, 30, 40)
     started.annotator.clicks.data = [[20, 25]]
@@ -207,6 +225,36 @@ def test_the_users_strokes_get_rows(started, viewer, qtbot):
     click(started, qtbot, 12, 60)
     started.annotator.keep()
     assert layer.features["index"].tolist() == [1, 2]
+
+
+def test_strokes_are_counted_whatever_was_written_in_features(started, viewer, qtbot):
+    click(started, qtbot, 30, 40)
+    started.annotator.keep()
+    layer = viewer.layers["cells · level 2"]
+    layer.features["object"] = "cell"
+    layer.brush_size = 1
+    with layer.block_history():
+        layer.paint((30, 40), 0)
+        layer.paint((3, 70), 9)
+    assert layer.features["index"].tolist() == [1, 9]
+    assert layer.features["area"].tolist() == [440, 1]
+    assert layer.features["object"].tolist() == ["cell", ""]
+    layer.selected_label = 0
+    layer.fill((20, 40), 0)
+    assert layer.features["index"].tolist() == [9]
+
+
+def test_what_was_erased_is_no_longer_kept(started, viewer, qtbot):
+    click(started, qtbot, 30, 40)
+    started.annotator.keep()
+    assert started.position.text().endswith("kept")
+    layer = viewer.layers["cells · level 2"]
+    layer.fill((30, 40), 0)
+    assert started.position.text() == "2 of 3  ·  level 2"
+    started.annotator.keep()
+    assert started.position.text().endswith("kept")
+    viewer.layers.remove(layer)
+    qtbot.waitUntil(lambda: started.position.text() == "2 of 3  ·  level 2")
 
 
 def test_labels_of_an_earlier_session_are_taken_over(started, viewer, qtbot):

@@ -12,6 +12,7 @@ from napari_semantic_sam.annotation.session import Prompt
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.levels import distinct_candidates
 from napari_semantic_sam.inference.results import Candidate
+from napari_semantic_sam.model.config import Kind
 
 if TYPE_CHECKING:
     from napari_semantic_sam.inference.predictor import PictureEmbedding, Predictor
@@ -60,6 +61,12 @@ class LoadedModel:
     def level_order(self) -> tuple[int, ...]:
         """Tokens of level 1 (coarsest), 2 and so on."""
         return tuple(self.predictor.model.level_order)
+
+    @property
+    def prompt_kinds(self) -> tuple[Kind, ...]:
+        """The prompts it takes."""
+        kinds: tuple[Kind, ...] = ("click", "box")
+        return tuple(kind for kind in kinds if kind in self.predictor.model.config.prompt_types)
 
 
 @dataclass(frozen=True)

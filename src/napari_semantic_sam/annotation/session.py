@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 from napari_semantic_sam.inference.results import Candidate
+from napari_semantic_sam.model.config import Kind
 
-PromptKind = Literal["click", "box"]
 Coordinates = tuple[float, ...]
+
+_NOT_TAKEN = {
+    "click": "This model takes no clicks; draw a box, or choose another model.",
+    "box": "This model takes no boxes; click on the structure, or choose another model.",
+}
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Prompt:
         of pixels; ``(y0, x0, y1, x1)`` of a box, edges of pixels.
     """
 
-    kind: PromptKind
+    kind: Kind
     coordinates: Coordinates
 
 
@@ -40,23 +44,18 @@ class PromptState:
         Distinct, coarse to fine; None while they are being computed.
     index : int
         Of the candidate on display, 0 for the coarsest.
-    kept : set of int
-        Indices of the candidates that were kept.
+    kept : dict of int to LabelRow
+        The rows of the candidates that were kept, by index of the candidate.
     """
 
     candidates: tuple[Candidate, ...] | None = None
     index: int = 0
-    kept: set[int] = field(default_factory=set)
+    kept: dict[int, LabelRow] = field(default_factory=dict)
 
     @property
     def shown(self) -> Candidate | None:
         """The candidate on display."""
         return self.candidates[self.index] if self.candidates else None
-
-    @property
-    def shown_is_kept(self) -> bool:
-        """Whether the candidate on display was kept."""
-        return self.index in self.kept
 
     def show(self, index: int) -> None:
         """Display the candidate at `index`, or the nearest there is."""
@@ -72,6 +71,8 @@ class AnnotationSession:
     ----------
     levels : LevelLabels
         Where masks are kept.
+    kinds : collection of "click", "box"
+        The prompts that the model takes.
 
     Attributes
     ----------
@@ -80,8 +81,9 @@ class AnnotationSession:
         The prompt whose candidates are on display: the newest one.
     """
 
-    def __init__(self, levels: LevelLabels) -> None:
+    def __init__(self, levels: LevelLabels, kinds: Collection[Kind] = ("click", "box")) -> None:
         self.levels = levels
+        self._kinds = kinds
         self.active: Prompt | None = None
         self._states: dict[Prompt, PromptState] = {}
 
@@ -100,14 +102,26 @@ class AnnotationSession:
         """The state of the active prompt; a blank one while there is none."""
         return PromptState(()) if self.active is None else self._states[self.active]
 
+    @property
+    def shown_is_kept(self) -> bool:
+        """Whether the candidate on display was kept, and its label still exists."""
+        kept = self.current.kept.get(self.current.index)
+        # A number may have been given to another label meanwhile; its scores tell.
+        return kept is not None and any(
+            _same_mask(row, kept) for row in self.levels.rows(kept.level)
+        )
+
     def check(self, prompt: Prompt) -> None:
         """Say whether a prompt can be used.
 
         Raises
         ------
         UserError
-            If it is a click outside of the picture, or a box without area in it.
+            If it is a click outside of the picture, a box without area in it, or nothing
+            that the model takes.
         """
+        if prompt.kind not in self._kinds:
+            raise UserError(_NOT_TAKEN[prompt.kind])
         # Late, because it needs torch, which a worker has imported long before any prompt.
         from napari_semantic_sam.inference.prompts import checked_prompts
 
@@ -115,7 +129,7 @@ class AnnotationSession:
         boxes = [prompt.coordinates] if prompt.kind == "box" else []
         checked_prompts(points, boxes, self.levels.shape)
 
-    def set_prompts(self, kind: PromptKind, coordinates: Iterable[Coordinates]) -> None:
+    def set_prompts(self, kind: Kind, coordinates: Iterable[Coordinates]) -> None:
         """Say which prompts of a kind there are; those that were there keep their state.
 
         The last new one becomes the active prompt.
@@ -157,5 +171,12 @@ class AnnotationSession:
             raise UserError(
                 f"Nothing was kept: under this mask, level {candidate.level} has labels already."
             )
-        self.current.kept.add(self.current.index)
+        self.current.kept[self.current.index] = row
         return row
+
+
+def _same_mask(first: LabelRow, second: LabelRow) -> bool:
+    def facts(row: LabelRow) -> tuple[int, float, float, str]:
+        return row.index, row.predicted_iou, row.stability, row.source
+
+    return facts(first) == facts(second)

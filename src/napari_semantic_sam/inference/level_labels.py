@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
-from scipy import ndimage
 
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.label_runs import (
+    LabelArray,
+    Window,
+    covers,
+    distinct,
+    hull,
+    measure,
+    overlap,
+    runs,
+)
 from napari_semantic_sam.inference.results import Candidate
 
 Source = Literal["click", "box", "automatic", "batch", "propagated", "painted"]
-LabelArray = npt.NDArray[np.integer[Any]]
-Window = tuple[slice, slice]
-
-PARENT_COVER = 0.8
-"""A parent covers at least this share of its child."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,8 @@ COLUMNS = tuple(field.name for field in fields(LabelRow))
 
 def to_columns(rows: Iterable[LabelRow]) -> dict[str, list[Any]]:
     """Return rows as one list per column, as tables want them."""
-    values = [astuple(row) for row in rows]
-    return {name: [row[index] for row in values] for index, name in enumerate(COLUMNS)}
+    listed = list(rows)
+    return {name: [getattr(row, name) for row in listed] for name in COLUMNS}
 
 
 class LevelLabels:
@@ -179,39 +182,56 @@ class LevelLabels:
             self._set_parents(finer, np.unique(self._arrays[finer][window][free]).tolist())
         return self._rows[level][index]
 
-    def remove(self, level: int, index: int) -> None:
-        """Turn a label back into background.
-
-        Raises
-        ------
-        KeyError
-            If there is no such label.
-        """
-        del self._rows[level][index], self._windows[level][index]
-        array = self._arrays[level]
-        array[array == index] = 0
-        for finer in self._finer(level):
-            orphans = [
-                child
-                for child, row in self._rows[finer].items()
-                if (row.parent_level, row.parent) == (level, index)
-            ]
-            self._set_parents(finer, orphans)
-
-    def refresh(self, level: int) -> None:
+    def refresh(
+        self, level: int, window: Window | None = None, rows: Iterable[LabelRow] = ()
+    ) -> None:
         """Take over what was changed in a level's array from outside.
 
         New labels get a row with source "painted", labels that are gone lose theirs; areas
         are counted and parents found anew, those of finer levels too.
+
+        Parameters
+        ----------
+        level : int
+        window : (rows, columns), optional
+            Slices with non-negative bounds around everything that was changed; the whole
+            picture when left out. Only labels with pixels in it, now or before, are counted.
+        rows : iterable of LabelRow, optional
+            What is known by now about its labels; area and parent in them count for nothing.
         """
-        old = self._rows[level]
-        areas, self._windows[level] = _measure(self._arrays[level])
-        self._rows[level] = {
-            index: replace(old.get(index, LabelRow(index, level)), area=area)
-            for index, area in areas.items()
-        }
-        for each in (level, *self._finer(level)):
-            self._set_parents(each, self._rows[each])
+        known = {row.index: row for row in rows}
+        for index, row in self._rows[level].items():
+            self._rows[level][index] = replace(
+                known.get(index, row),
+                area=row.area,
+                parent_level=row.parent_level,
+                parent=row.parent,
+            )
+        touched = None if window is None else self._touched(level, window)
+        self._set_parents(level, self._count(level, touched, window))
+        for each in self._finer(level):
+            below = self._rows[each] if window is None else distinct(self._arrays[each][window])
+            self._set_parents(each, below)
+
+    def _touched(self, level: int, window: Window) -> set[int]:
+        """Return the labels that are in a window, or may have been before it was changed."""
+        before = [index for index, box in self._windows[level].items() if overlap(box, window)]
+        return {index for index in distinct(self._arrays[level][window]) if index > 0} | {*before}
+
+    def _count(self, level: int, touched: set[int] | None, window: Window | None) -> set[int]:
+        """Measure labels, all for None, that lie in their old boxes and a window."""
+        rows, windows = self._rows[level], self._windows[level]
+        region = (slice(0, self.shape[0]), slice(0, self.shape[1]))
+        if touched is not None and window is not None:
+            region = hull([window, *(windows[index] for index in touched & windows.keys())])
+        measured = measure(self._arrays[level][region], (region[0].start, region[1].start))
+        counted = rows.keys() | measured.keys() if touched is None else touched
+        for index in counted:
+            row, _ = rows.pop(index, LabelRow(index, level)), windows.pop(index, None)
+            if index in measured:
+                area, windows[index] = measured[index]
+                rows[index] = replace(row, area=area)
+        return set(counted)
 
     def _finer(self, level: int) -> list[int]:
         return [each for each in self.levels if each > level]
@@ -219,29 +239,35 @@ class LevelLabels:
     def _set_parents(self, level: int, indices: Iterable[int]) -> None:
         """Find the parents of those of `indices` that have a row."""
         rows = self._rows[level]
-        for index in set(indices) & rows.keys():
-            parent_level, parent = self._parent_of(level, index)
-            rows[index] = replace(rows[index], parent_level=parent_level, parent=parent)
+        children = set(indices) & rows.keys()
+        if not children:
+            return
+        found = self._parents_of(level, children)
+        for index in children:
+            parent_level, parent = found.get(index, (0, 0))
+            if (rows[index].parent_level, rows[index].parent) != (parent_level, parent):
+                rows[index] = replace(rows[index], parent_level=parent_level, parent=parent)
 
-    def _parent_of(self, level: int, index: int) -> tuple[int, int]:
-        window = self._windows[level][index]
-        inside = self._arrays[level][window] == index
-        for coarser in reversed(self.levels[: self.levels.index(level)]):
-            parent = _cover(self._arrays[coarser][window][inside])
-            if parent:
-                return coarser, parent
-        return 0, 0
-
-
-def _cover(values: LabelArray) -> int:
-    """Return the label that covers enough of a region with these values, or 0."""
-    if not values.size:
-        return 0
-    # What fills more than half of a region is its median, which is quicker than counting all.
-    middle = values.size // 2
-    median = int(np.partition(values, middle)[middle])
-    covered = np.count_nonzero(values == median) / values.size
-    return median if covered >= PARENT_COVER else 0
+    def _parents_of(self, level: int, children: set[int]) -> dict[int, tuple[int, int]]:
+        """Return ``(level, index)`` of the parents of those that have one."""
+        found: dict[int, tuple[int, int]] = {}
+        coarser = self.levels[: self.levels.index(level)]
+        if not coarser:
+            return found
+        region = hull([self._windows[level][index] for index in children])
+        arrays = [self._arrays[each][region] for each in (level, *coarser)]
+        begins, lengths = runs(arrays)
+        values = arrays[0][begins]
+        wanted = np.isin(values, np.fromiter(children, dtype=values.dtype))
+        begins, lengths, values = (
+            (begins[0][wanted], begins[1][wanted]),
+            lengths[wanted],
+            values[wanted],
+        )
+        for each, array in zip(coarser, arrays[1:], strict=True):  # the nearest one comes last
+            for child, parent in covers(values, array[begins], lengths):
+                found[child] = (each, parent)
+        return found
 
 
 def _next_label(array: LabelArray, level: int) -> int:
@@ -252,15 +278,3 @@ def _next_label(array: LabelArray, level: int) -> int:
             f"{index - 1}; convert that layer to a larger integer type."
         )
     return index
-
-
-def _measure(array: LabelArray) -> tuple[dict[int, int], dict[int, Window]]:
-    """Return the area and the bounding box of every label."""
-    occupied = array > 0
-    indices, inverse, areas = np.unique(array[occupied], return_inverse=True, return_counts=True)
-    # Painted labels can be any number; consecutive ones keep the list of boxes short.
-    compact = np.zeros(array.shape, dtype=np.int32)
-    compact[occupied] = inverse + 1
-    windows = ndimage.find_objects(compact)
-    labels = indices.tolist()
-    return dict(zip(labels, areas.tolist(), strict=True)), dict(zip(labels, windows, strict=True))

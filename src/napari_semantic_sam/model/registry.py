@@ -82,7 +82,8 @@ REGISTRY: dict[str, RegistryEntry] = {
             file_name="tiny.safetensors",
             url=None,
             licence="BSD-3-Clause",
-            description="Bundled, small and quick on any computer; trained on microscopy images.",
+            description="Bundled, small and quick on any computer; for microscopy and everyday "
+            "photographs.",
         ),
         RegistryEntry(
             name="swin-t",

@@ -62,8 +62,12 @@ class Annotator:
         for name in ("inserted", "removed", "reordered"):
             getattr(viewer.layers.events, name).connect(self._on_layers)
         viewer.layers.events.renamed.connect(self._on_renamed)
-        for name, shortcut in SHORTCUTS.items():
-            viewer.bind_key(shortcut.key, _weak_key(getattr(self, name)), overwrite=True)
+        self._bound_before = {
+            shortcut.key: viewer.bind_key(
+                shortcut.key, _weak_key(getattr(self, name)), overwrite=True
+            )
+            for name, shortcut in SHORTCUTS.items()
+        }
 
     @property
     def images(self) -> list[Image]:
@@ -142,8 +146,8 @@ class Annotator:
         for name in ("inserted", "removed", "reordered"):
             getattr(self._viewer.layers.events, name).disconnect(self._on_layers)
         self._viewer.layers.events.renamed.disconnect(self._on_renamed)
-        for shortcut in SHORTCUTS.values():
-            self._viewer.bind_key(shortcut.key, None)
+        for key, function in self._bound_before.items():
+            self._viewer.bind_key(key, function, overwrite=True)  # None takes ours away
 
     def show(self, index: int) -> None:
         """Display a candidate of the newest prompt, 0 for the coarsest."""
@@ -242,7 +246,7 @@ class Annotator:
         old = self._names.get(layer)
         if old not in (None, layer.name):
             self._names[layer] = layer.name
-            make.rename_image(self._viewer.layers, old, layer.name)
+            make.rename_image(self._viewer.layers, layer, old)
             self.changed.emit()
 
     def _on_new_pixels(self) -> None:

@@ -11,7 +11,8 @@ from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.utils.events import EventEmitter
 
 from napari_semantic_sam.annotation.session import Coordinates
-from napari_semantic_sam.inference.level_labels import COLUMNS, LabelArray, LabelRow, to_columns
+from napari_semantic_sam.inference.label_runs import LabelArray
+from napari_semantic_sam.inference.level_labels import COLUMNS, LabelRow, to_columns
 from napari_semantic_sam.widgets.tables import (
     BOX_COLOUR,
     BOXES,
@@ -35,6 +36,18 @@ def record_of(layer: Layer) -> Mapping[str, Any]:
 def pictures(layers: Iterable[Layer]) -> list[Image]:
     """Return the image layers a user can choose from."""
     return [layer for layer in layers if isinstance(layer, Image) and not record_of(layer)]
+
+
+def identity(image: Image) -> dict[str, str]:
+    """Return what our layers note of their image; the name is for people, the id decides."""
+    return {"image": image.name, "image_id": str(image.unique_id)}
+
+
+def belongs_to(layer: Layer, image: Image) -> bool:
+    """Whether a layer is ours and of an image; one without id, as from a file, goes by name."""
+    own, record = identity(image), record_of(layer)
+    key = "image_id" if "image_id" in record else "image"
+    return record.get(key) == own[key]
 
 
 def placement(image: Image) -> dict[str, Any]:
@@ -62,7 +75,7 @@ def tool_options(image: Image, role: str) -> dict[str, Any]:
     """Return name, metadata and placement of a layer that serves a session."""
     return {
         "name": LAYER_NAMES[role].format(image=image.name),
-        "metadata": {METADATA_KEY: {"image": image.name, "role": role}},
+        "metadata": {METADATA_KEY: {**identity(image), "role": role}},
         **placement(image),
     }
 
@@ -75,15 +88,17 @@ def find_tool(layers: Sequence[Layer], image: Image, role: str) -> Layer | None:
     """
     ours = [layer for layer in layers if record_of(layer).get("role") == role]
     for layer in ours:
-        if record_of(layer)["image"] == image.name:
+        if belongs_to(layer, image):
             return layer
-    names = {each.name for each in pictures(layers)}
-    orphans = [layer for layer in ours if record_of(layer)["image"] not in names]
+    present = pictures(layers)
+    orphans = [layer for layer in ours if not any(belongs_to(layer, each) for each in present)]
     if not orphans:
         return None
     if not isinstance(orphans[0], Image):  # a preview is drawn anew anyway
         orphans[0].data = []
-    rename_image(orphans[:1], record_of(orphans[0])["image"], image.name)
+    old = record_of(orphans[0])["image"]
+    note(orphans[0], {"image_id": identity(image)["image_id"]})
+    rename_image(orphans[:1], image, old)
     return orphans[0]
 
 
@@ -117,7 +132,7 @@ def level_layer(image: Image, level: int, data: LabelArray) -> Labels:
         data,
         name=LEVEL_LAYER_NAME.format(image=image.name, level=level),
         opacity=0.5,  # nested labels and the image stay visible
-        metadata={METADATA_KEY: {"image": image.name, "level": level}},
+        metadata={METADATA_KEY: {**identity(image), "level": level}},
         **placement(image),
     )
     layer.new_colormap(seed=level)  # label 1 of two levels must not look the same
@@ -125,13 +140,13 @@ def level_layer(image: Image, level: int, data: LabelArray) -> Labels:
 
 
 def level_layers(
-    layers: Iterable[Layer], image_name: str, shape: tuple[int, int]
+    layers: Iterable[Layer], image: Image, shape: tuple[int, int]
 ) -> dict[int, Labels]:
     """Return the level layers of an image of a shape in pixels, by level."""
     found = {}
     for layer in layers:
         record = record_of(layer)
-        if not isinstance(layer, Labels) or record.get("image") != image_name:
+        if not isinstance(layer, Labels) or not belongs_to(layer, image):
             continue
         # A level layer may have been given other data, which cannot be shared.
         if "level" in record and isinstance(layer.data, np.ndarray) and layer.data.shape == shape:
@@ -187,33 +202,33 @@ def put_on_top(layers: LayerList, layer: Layer) -> None:
         insert_quietly(layers, len(layers), layer)
 
 
-def index_below_prompts(layers: Sequence[Layer], image_name: str) -> int:
+def index_below_prompts(layers: Sequence[Layer], image: Image) -> int:
     """Where a new preview belongs."""
-    return _lowest(layers, image_name, lambda record: record.get("role") in (CLICKS, BOXES))
+    return _lowest(layers, image, lambda record: record.get("role") in (CLICKS, BOXES))
 
 
-def index_below_finer(layers: Sequence[Layer], image_name: str, level: int) -> int:
+def index_below_finer(layers: Sequence[Layer], image: Image, level: int) -> int:
     """Where a new level layer belongs: below finer levels, the preview and the prompts."""
-    return _lowest(layers, image_name, lambda record: record.get("level", level + 1) > level)
+    return _lowest(layers, image, lambda record: record.get("level", level + 1) > level)
 
 
 def _lowest(
-    layers: Sequence[Layer], image_name: str, wanted: Callable[[Mapping[str, Any]], bool]
+    layers: Sequence[Layer], image: Image, wanted: Callable[[Mapping[str, Any]], bool]
 ) -> int:
     for index, layer in enumerate(layers):
-        record = record_of(layer)
-        if record.get("image") == image_name and wanted(record):
+        if belongs_to(layer, image) and wanted(record_of(layer)):
             return index
     return len(layers)
 
 
-def rename_image(layers: Iterable[Layer], old: str, new: str) -> None:
+def rename_image(layers: Iterable[Layer], image: Image, old: str) -> None:
     """Let the layers of an image follow its new name; names the user gave them stay."""
+    own = identity(image)
     for layer in layers:
         record = record_of(layer)
-        if record.get("image") == old:
-            note(layer, {"image": new})
+        if record.get("image") == old and record.get("image_id") in (None, own["image_id"]):
+            note(layer, {"image": image.name})
             pattern = LAYER_NAMES.get(record.get("role", ""), LEVEL_LAYER_NAME)
             level = record.get("level")
             if layer.name == pattern.format(image=old, level=level):
-                layer.name = pattern.format(image=new, level=level)
+                layer.name = pattern.format(image=image.name, level=level)

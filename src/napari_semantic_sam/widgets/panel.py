@@ -192,7 +192,7 @@ def _position_text(session: AnnotationSession | None, state: PromptState) -> str
         return HINTS["waiting"]
     if state.shown is None:
         return HINTS["nothing"]
-    text = HINTS["kept"] if state.shown_is_kept else HINTS["position"]
+    text = HINTS["kept"] if session.shown_is_kept else HINTS["position"]
     count = len(state.candidates)
     return text.format(position=state.index + 1, count=count, level=state.shown.level)
 

@@ -29,6 +29,7 @@ class Preview:
         self._layers = layers
         self._image = image
         self._shown: Candidate | None = None
+        self._shown_kept = False
         self.layer = make.find_tool(layers, image, PREVIEW) or Image(
             _NOTHING, rgb=True, **make.tool_options(image, PREVIEW)
         )
@@ -39,11 +40,14 @@ class Preview:
 
     def show(self, candidate: Candidate | None, *, kept: bool = False) -> None:
         """Show a candidate, only its outline if it was kept; nothing for None."""
-        self._shown = candidate
+        if candidate is not None:
+            self._ensure_layer()
+            if candidate is self._shown and kept == self._shown_kept:
+                return  # drawing a large one takes a while
+        self._shown, self._shown_kept = candidate, kept
         if candidate is None:
             self.layer.data = _NOTHING
         else:
-            self._ensure_layer()
             self.layer.data = _draw(candidate, kept)
             self._move_to_box()
 
@@ -60,7 +64,7 @@ class Preview:
     def _ensure_layer(self) -> None:
         # The user may have deleted it.
         if self.layer not in self._layers:
-            index = make.index_below_prompts(self._layers, self._image.name)
+            index = make.index_below_prompts(self._layers, self._image)
             make.insert_quietly(self._layers, index, self.layer)
 
     def _move_to_box(self) -> None:

@@ -9,7 +9,8 @@ from napari.layers import Image, Points, Shapes
 from napari.layers.base import ActionType
 from napari.utils.events import Event
 
-from napari_semantic_sam.annotation.session import Coordinates, PromptKind
+from napari_semantic_sam.annotation.session import Coordinates
+from napari_semantic_sam.model.config import Kind
 from napari_semantic_sam.widgets import layers as make
 from napari_semantic_sam.widgets.tables import BOXES, CLICKS
 
@@ -37,11 +38,11 @@ class PromptLayers:
         layers: LayerList,
         image: Image,
         shape: tuple[int, int],
-        on_change: Callable[[PromptKind], None],
+        on_change: Callable[[Kind], None],
     ) -> None:
         self._layers = layers
         self._on_change = on_change
-        self._present: set[PromptKind] = {"click", "box"}
+        self._present: set[Kind] = {"click", "box"}
         self.boxes = make.find_tool(layers, image, BOXES) or make.boxes_layer(image, shape)
         self.clicks = make.find_tool(layers, image, CLICKS) or make.clicks_layer(image)
         for layer in (self.boxes, self.clicks):
@@ -55,15 +56,15 @@ class PromptLayers:
         self.clicks.events.data.connect(self._on_clicks)
         self.boxes.events.data.connect(self._on_boxes)
 
-    def layer(self, kind: PromptKind) -> Points | Shapes:
+    def layer(self, kind: Kind) -> Points | Shapes:
         """Return the layer of a kind of prompt."""
         return self.clicks if kind == "click" else self.boxes
 
-    def read(self, kind: PromptKind) -> list[Coordinates]:
+    def read(self, kind: Kind) -> list[Coordinates]:
         """Return the prompts of a kind."""
         return make.clicks_in(self.clicks) if kind == "click" else make.boxes_in(self.boxes)
 
-    def drop(self, kind: PromptKind, indices: Sequence[int]) -> None:
+    def drop(self, kind: Kind, indices: Sequence[int]) -> None:
         """Take prompts out of their layer."""
         self.layer(kind).remove(list(indices))
 
@@ -72,7 +73,7 @@ class PromptLayers:
         make.place(self.clicks, image)
         make.place(self.boxes, image)
 
-    def newly_deleted(self) -> list[PromptKind]:
+    def newly_deleted(self) -> list[Kind]:
         """Return the kinds whose layer the user deleted since the last call."""
         gone = [kind for kind in self._present if self.layer(kind) not in self._layers]
         self._present -= set(gone)

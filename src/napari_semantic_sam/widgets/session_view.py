@@ -9,9 +9,10 @@ from napari.layers import Image, Points, Shapes
 from napari.utils.notifications import show_error, show_warning
 
 from napari_semantic_sam.annotation.engine import OpenPicture
-from napari_semantic_sam.annotation.session import AnnotationSession, Prompt, PromptKind
+from napari_semantic_sam.annotation.session import AnnotationSession, Prompt
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.results import Candidate
+from napari_semantic_sam.model.config import Kind
 from napari_semantic_sam.widgets import layers as make
 from napari_semantic_sam.widgets.level_layers import LevelLayers
 from napari_semantic_sam.widgets.preview import Preview
@@ -29,7 +30,7 @@ class SessionView:
     opened : OpenPicture
         The image, embedded.
     on_change : callable
-        Called after the user changed a prompt.
+        Called after the user changed a prompt or a label.
     """
 
     def __init__(
@@ -41,8 +42,8 @@ class SessionView:
         self._on_change = on_change
         shape, model = opened.embedding.shape, opened.model
         record = {"checkpoint": model.checkpoint, "level_order": model.level_order}
-        self._levels = LevelLayers(layers, image, shape, record)
-        self.session = AnnotationSession(self._levels.labels)
+        self._levels = LevelLayers(layers, image, shape, record, self._on_stroke)
+        self.session = AnnotationSession(self._levels.labels, model.prompt_kinds)
         self._preview = Preview(layers, image)
         self._prompts = PromptLayers(layers, image, shape, self._on_prompts)
         for emitter in make.placement_events(image):
@@ -100,7 +101,7 @@ class SessionView:
         self._prompts.close()
         self._preview.close()
 
-    def _on_prompts(self, kind: PromptKind) -> None:
+    def _on_prompts(self, kind: Kind) -> None:
         coordinates = self._prompts.read(kind)
         refused = {}
         for index, where in enumerate(coordinates):
@@ -109,10 +110,14 @@ class SessionView:
             except UserError as error:
                 refused[index] = str(error)
         if refused:
-            show_error("\n".join(refused.values()))
+            show_error("\n".join(dict.fromkeys(refused.values())))
             self._prompts.drop(kind, list(refused))  # which calls this method again
             return
         self.session.set_prompts(kind, coordinates)
+        self._draw()
+        self._on_change()
+
+    def _on_stroke(self) -> None:
         self._draw()
         self._on_change()
 
@@ -122,5 +127,4 @@ class SessionView:
         self._preview.place()
 
     def _draw(self) -> None:
-        state = self.session.current
-        self._preview.show(state.shown, kept=state.shown_is_kept)
+        self._preview.show(self.session.current.shown, kept=self.session.shown_is_kept)
