@@ -250,10 +250,10 @@ def _mask_folders(values: list[str]) -> dict[str, Path]:
 
 
 def _state(info: CheckpointInfo) -> str:
-    if not info.downloaded:
-        return "missing" if info.source == "bundled" else "to download"
-    size = f", {info.size / 2**20:.1f} MiB" if info.size else ""
-    return f"{info.source}{size}"
+    if not info.downloaded and info.source == "bundled":
+        return "missing"
+    size = f", {info.size / 1e6:.0f} MB" if info.size else ""
+    return f"{info.source if info.downloaded else 'to download'}{size}"
 
 
 def _tell_error(sentence: str) -> None:

@@ -48,7 +48,7 @@ def test_list_names_the_known_and_the_users_own(command_line, home, small_model,
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert (code, err) == (0, "")
     assert {"tiny", "swin-t", "swin-l", "mine", "broken"} <= set(lines)
-    assert "to download" in lines["swin-t"]
+    assert "to download, 212 MB" in lines["swin-t"]
     assert "Random weights." in lines["mine"]
     assert "broken.safetensors cannot be read" in lines["broken"]
 
