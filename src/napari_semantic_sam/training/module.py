@@ -42,7 +42,7 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one batch."""
-        embedding = self.model.encode(batch.images.float())
+        embedding = self.model.encode(batch.images)
         layers = self.model.decode_layers(embedding, batch.prompts)
         terms = self.criterion(layers, batch.targets)
         self.images_seen += len(batch.images)
@@ -52,12 +52,12 @@ class TrainingModule(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect IoUs of held-out prompts."""
-        embedding = self.model.encode(batch.images.float())
+        embedding = self.model.encode(batch.images)
         layer = self.model.decode_layers(embedding, batch.prompts)[-1]
         self.held_out.append(held_out_scores(layer, batch.prompts, batch.targets))
 
     def configure_optimizers(self) -> Any:
-        """AdamW over three groups, with a schedule that follows the clock."""
+        """AdamW, with a schedule that follows the clock."""
         optimiser = torch.optim.AdamW(
             parameter_groups(self.model, self.config.optimiser), fused=self.device.type == "cuda"
         )
