@@ -109,7 +109,9 @@ def evaluate(
         ),
     ],
     output: Annotated[Path, typer.Option(help="The report: JSON, and markdown beside it.")],
-    protocol: Annotated[str, typer.Option(help="one-click, box or granularity.")] = "one-click",
+    protocol: Annotated[
+        str, typer.Option(help="one-click, box, granularity or interactive.")
+    ] = "one-click",
     model: Model = "tiny",
     device: Device = "auto",
     channels: Channels = "",
@@ -161,11 +163,14 @@ def train(
         float | None, typer.Option(min=0, help="Stop after this time; can be resumed.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run there.")] = False,
+    start: Annotated[
+        str | None, typer.Option(help="Checkpoint to start from, instead of the file's.")
+    ] = None,
 ) -> None:
     """Train a checkpoint as a file says."""
     from napari_semantic_sam.training.run import train as run
 
-    path = run(config, output=output, max_minutes=max_minutes, resume=resume)
+    path = run(config, output=output, max_minutes=max_minutes, resume=resume, start=start)
     print(f"Written: {path}")
 
 

@@ -36,11 +36,11 @@ def source(**changes):
 
 
 def test_views_keep_masks_on_their_objects(folder):
-    train, _ = folder_sources(source(zoom=(0.5, 2.0)), SIZE, holdout=20, base=folder)
+    train, _ = folder_sources(source(zoom=(0.5, 2.0)), holdout=20, base=folder)
     rng = np.random.default_rng(0)
     nested = 0
     for _ in range(30):
-        record = train(rng)
+        record = train(rng, SIZE)
         assert record.image.shape == (SIZE, SIZE, 3)
         areas = record.masks.sum(axis=(1, 2))
         assert (areas >= MIN_AREA).all()
@@ -52,7 +52,7 @@ def test_views_keep_masks_on_their_objects(folder):
 
 def test_the_same_files_are_held_out_every_time(folder):
     def split():
-        train, held = folder_sources(source(), SIZE, holdout=4, base=folder)
+        train, held = folder_sources(source(), holdout=4, base=folder)
         return [f.stem for f in train.files], [f.stem for f in held.files]
 
     train, held = split()
@@ -69,9 +69,9 @@ def test_a_stack_gives_planes_along_every_axis(tmp_path):
     tifffile.imwrite(tmp_path / "cells" / "a.tif", labels)
     tifffile.imwrite(tmp_path / "images" / "a.tif", (labels * 20).astype(np.uint8))
     config = SourceConfig(images="images", masks=("cells",), zoom=(1.0, 1.0))
-    train, _ = folder_sources(config, 128, holdout=10**6, base=tmp_path)
+    train, _ = folder_sources(config, holdout=10**6, base=tmp_path)
     rng = np.random.default_rng(0)
-    areas = {int(train(rng).masks.sum()) for _ in range(30)}
+    areas = {int(train(rng, 128).masks.sum()) for _ in range(30)}
     assert len(areas) > 2  # 20 × 30, 10 × 30 and 10 × 20, give or take a rotation
 
 
@@ -80,14 +80,14 @@ def test_masks_of_another_size_are_named(folder):
     for path in (folder / "images").iterdir():
         if path.stem != "3":
             path.unlink()
-    _, held = folder_sources(source(), SIZE, holdout=10**6, base=folder)
+    _, held = folder_sources(source(), holdout=10**6, base=folder)
     with pytest.raises(UserError, match=r"3\.png"):
-        held(np.random.default_rng(0))
+        held(np.random.default_rng(0), SIZE)
 
 
 def test_a_source_without_masks_is_refused(folder):
     with pytest.raises(UserError, match="masks"):
-        folder_sources(SourceConfig(images="images"), SIZE, holdout=4, base=folder)
+        folder_sources(SourceConfig(images="images"), holdout=4, base=folder)
 
 
 def test_label_masks_drops_specks():
@@ -104,6 +104,17 @@ def test_a_view_beyond_the_border_is_padded_with_background():
     assert cut.shape == (40, 40)
     assert np.count_nonzero(cut == 4) == 400
     assert set(np.unique(cut)) == {0, 4}
+
+
+def test_regions_add_nested_masks_but_none_twice(folder):
+    train, _ = folder_sources(source(zoom=(1.0, 1.0), regions=True), holdout=20, base=folder)
+    rng = np.random.default_rng(0)
+    more = 0
+    for _ in range(10):
+        masks = train(rng, SIZE).masks
+        assert len({mask.tobytes() for mask in masks}) == len(masks)
+        more += len(masks) > 2
+    assert more > 5
 
 
 def test_looks_change_pixels_within_their_range():
@@ -129,6 +140,18 @@ def test_batches_point_at_their_own_masks(folder):
         if kind == "click":
             x, y = centre[prompt]
             assert batch.targets.masks[wanted, y, x].all()
+
+
+def test_wide_batches_hold_as_many_pixels_and_prompts(folder):
+    sources = (SourceConfig(kind="synthetic"),)
+    config = DataConfig(sources, crop=SIZE, batch=8, wide_share=0.5, clicks=3, boxes=1)
+    stream, _ = build_streams(config, 64, folder, seed=(0,))
+    batches = [batch for batch, _ in zip(stream, range(12), strict=False)]
+    shapes = {tuple(batch.images.shape) for batch in batches}
+    assert shapes == {(8, 3, SIZE, SIZE), (2, 3, 2 * SIZE, 2 * SIZE)}
+    assert {len(batch.prompts) for batch in batches} == {32}
+    for batch in batches:
+        assert batch.targets.masks.shape[1:] == batch.images.shape[2:]
 
 
 def test_streams_differ_by_seed_and_repeat_with_it(folder):

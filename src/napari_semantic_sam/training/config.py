@@ -29,6 +29,8 @@ class SourceConfig:
         Folders of label images with the same stems, one per granularity.
     zoom : (low, high)
         Images are magnified by a random factor between these, log-uniformly.
+    regions : bool
+        Whether every image is also cut into a hierarchy of regions, see `region_levels`.
     granularity : str
         See `Record`.
     """
@@ -38,6 +40,7 @@ class SourceConfig:
     images: str = ""
     masks: tuple[str, ...] = ()
     zoom: tuple[float, float] = (0.5, 2.0)
+    regions: bool = False
     granularity: Granularity = "multi"
 
 
@@ -52,6 +55,9 @@ class DataConfig:
         Side of the square training images in pixels.
     batch : int
         Images per step.
+    wide_share : float
+        Share of the batches whose images are twice as wide, a quarter as many and with four
+        times the prompts, at the same cost: what lies far from a prompt must be seen, too.
     clicks, boxes : int
         Prompts per image.
     centre_share : float
@@ -65,6 +71,7 @@ class DataConfig:
     sources: tuple[SourceConfig, ...]
     crop: int = 256
     batch: int = 8
+    wide_share: float = 0.0
     clicks: int = 8
     boxes: int = 2
     centre_share: float = 0.5

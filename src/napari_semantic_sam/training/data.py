@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +56,8 @@ class PromptedImages(IterableDataset[Batch]):
     weights : sequence of float
         Share of each source.
     config : DataConfig
-    padded_size : (height, width)
-        Of the network's input for a crop.
+    divisor : int
+        The network's input is padded to a multiple of this.
     seed : sequence of ints
         Every worker, and every value of `seed`, has a stream of its own.
     limit : int, optional
@@ -69,14 +69,14 @@ class PromptedImages(IterableDataset[Batch]):
         sources: Sequence[Source],
         weights: Sequence[float],
         config: DataConfig,
-        padded_size: tuple[int, int],
+        divisor: int,
         seed: Sequence[int],
         limit: int | None = None,
     ) -> None:
         self.sources = tuple(sources)
         self.shares = np.asarray(weights) / np.sum(weights)
         self.config = config
-        self.padded_size = padded_size
+        self.divisor = divisor
         self.seed = tuple(seed)
         self.limit = limit
 
@@ -85,29 +85,42 @@ class PromptedImages(IterableDataset[Batch]):
         rng = np.random.default_rng([*self.seed, worker.id if worker else 0])
         count = 0
         while self.limit is None or count < self.limit:
-            yield self._collate([self._example(rng) for _ in range(self.config.batch)])
+            wide = 2 if rng.random() < self.config.wide_share else 1
+            number = max(1, self.config.batch // wide**2)
+            yield self._collate([self._example(rng, wide) for _ in range(number)], wide)
             count += 1
 
-    def _example(self, rng: np.random.Generator) -> Example:
+    def _example(self, rng: np.random.Generator, wide: int) -> Example:
         while True:  # a view may show no object that is large enough
             source = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
-            record = source(rng)
+            record = source(rng, wide * self.config.crop)
             if len(record.masks):
-                return record, self._prompts(record, rng)
+                return _only_wanted(record, self._prompts(record, rng, wide**2))
 
-    def _prompts(self, record: Record, rng: np.random.Generator) -> ClickTargets:
+    def _prompts(self, record: Record, rng: np.random.Generator, times: int) -> ClickTargets:
+        config = self.config
         clicks = sample_clicks(
-            record.masks, self.config.clicks, rng, centre_share=self.config.centre_share
+            record.masks, times * config.clicks, rng, centre_share=config.centre_share
         )
-        boxes = sample_boxes(record.masks, self.config.boxes, rng)
+        boxes = sample_boxes(record.masks, times * config.boxes, rng)
         return ClickTargets.concatenate([clicks, boxes])
 
-    def _collate(self, examples: Sequence[Example]) -> Batch:
+    def _collate(self, examples: Sequence[Example], wide: int) -> Batch:
         images = np.stack([record.image for record, _ in examples]).transpose(0, 3, 1, 2)
+        side = wide * self.config.crop
+        padded = side + -side % self.divisor
         prompts, targets = build_targets(
-            [(record.masks, clicks) for record, clicks in examples], self.padded_size
+            [(record.masks, clicks) for record, clicks in examples], (padded, padded)
         )
         return Batch(torch.from_numpy(np.ascontiguousarray(images)), prompts, targets)
+
+
+def _only_wanted(record: Record, prompts: ClickTargets) -> Example:
+    """Leave out the masks that no prompt wants; there may be hundreds."""
+    wanted, places = np.unique(np.concatenate(prompts.targets), return_inverse=True)
+    ends = np.cumsum([len(each) for each in prompts.targets])[:-1]
+    targets = tuple(np.split(places.astype(np.int64), ends))
+    return replace(record, masks=record.masks[wanted]), replace(prompts, targets=targets)
 
 
 def build_streams(
@@ -118,18 +131,16 @@ def build_streams(
     held: list[Source] = []
     for source in config.sources:
         if source.kind == "synthetic":
-            ours: Source = SyntheticSource(config.crop)
+            ours: Source = SyntheticSource()
             theirs: Source = ours
         else:
-            ours, theirs = folder_sources(source, config.crop, config.holdout, base)
+            ours, theirs = folder_sources(source, config.holdout, base)
         train.append(ours)
         held.append(theirs)
     weights = [source.weight for source in config.sources]
-    side = config.crop + -config.crop % divisor
-    padded = (side, side)
     return (
-        PromptedImages(train, weights, config, padded, seed),
-        PromptedImages(held, weights, config, padded, _HELD_OUT_SEED, limit=VALIDATION_BATCHES),
+        PromptedImages(train, weights, config, divisor, seed),
+        PromptedImages(held, weights, config, divisor, _HELD_OUT_SEED, limit=VALIDATION_BATCHES),
     )
 
 

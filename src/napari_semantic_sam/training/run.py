@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from napari_semantic_sam.training.config import TrainConfig, read_config
 STATE_FILE = "last.ckpt"
 """Everything an exact resume needs; for the machine that wrote it."""
 
+_FRESH = ("random", "imagenet")
+"""Starts that are no checkpoint."""
+
 
 def train(
     config_file: str | Path,
@@ -22,6 +25,7 @@ def train(
     output: str | Path | None = None,
     max_minutes: float | None = None,
     resume: bool = False,
+    start: str | None = None,
 ) -> Path:
     """Train as a file says.
 
@@ -35,6 +39,9 @@ def train(
         Stop after this time; the run can be resumed.
     resume : bool
         Go on from the state in `output`.
+    start : str, optional
+        Weights to start from instead of those the file names, as for a second leg of a run;
+        see `TrainConfig.start`.
 
     Returns
     -------
@@ -62,6 +69,8 @@ def train(
 
     config_file = Path(config_file)
     config = read_config(config_file)
+    if start is not None:
+        config = replace(config, start=start)
     folder = Path(output) if output is not None else Path("runs") / config.name
     state = folder / STATE_FILE
     if resume and not state.exists():
@@ -115,7 +124,7 @@ def starting_model(config: TrainConfig, base: Path) -> SemanticSAM:
     """Return the model a run starts from; files are relative to `base`."""
     from napari_semantic_sam.model.loading import load_model
 
-    if config.start not in ("random", "imagenet"):
+    if config.start not in _FRESH:
         beside = base / config.start
         return load_model(beside if beside.exists() else config.start, device="cpu")
     if config.preset not in PRESETS:
@@ -138,5 +147,9 @@ def starting_metadata(config: TrainConfig, model: SemanticSAM) -> CheckpointMeta
         capabilities=("click", "box"),
         licence=config.licence,
         description=config.description,
-        provenance={"recipe": recipe, "seed": config.seed},
+        provenance={
+            "recipe": recipe,
+            "seed": config.seed,
+            "start_weights": None if config.start in _FRESH else model.checkpoint_hash,
+        },
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +17,25 @@ from napari_semantic_sam.io.pairs import PairedFiles, pair_files
 from napari_semantic_sam.training.augment import Labels, random_look, random_view
 from napari_semantic_sam.training.config import SourceConfig
 from napari_semantic_sam.training.records import Granularity, Record, make_record
+from napari_semantic_sam.training.regions import region_levels
 from napari_semantic_sam.training.synthetic import generate
 
 MIN_AREA = 12
 """Pixels below which a mask cut by the border or shrunk is no longer a target."""
 
-Source = Callable[[np.random.Generator], Record]
-"""Draws one training record."""
+Source = Callable[[np.random.Generator, int], Record]
+"""Draws one square training record of a side in pixels."""
+
+_LARGEST_VIEW = 2.0
+"""Side of a view as a multiple of its image's long side; beyond the image it is grey."""
 
 
-@dataclass(frozen=True)
 class SyntheticSource:
     """Images from the generator of nested structures."""
 
-    size: int
-
-    def __call__(self, rng: np.random.Generator) -> Record:
+    def __call__(self, rng: np.random.Generator, size: int) -> Record:
         """Generate one image."""
-        sample = generate(rng, self.size)
+        sample = generate(rng, size)
         return make_record(sample.image, sample.masks, name="a synthetic image")
 
 
@@ -46,32 +46,36 @@ class FolderSource:
     ----------
     files : sequence of PairedFiles
         A stack (Z, Y, X) with labels of the same shape gives random planes along any axis.
-    size : int
-        Side of the square records.
     zoom : (low, high)
         See `random_view`.
+    regions : bool
+        Whether to add a hierarchy of regions to the masks of every plane image.
     granularity : str
     """
 
     def __init__(
         self,
         files: Sequence[PairedFiles],
-        size: int,
         zoom: tuple[float, float],
+        regions: bool,
         granularity: Granularity,
     ) -> None:
         self.files = tuple(files)
-        self.size = size
         self.zoom = zoom
+        self.regions = regions
         self.granularity = granularity
         self._read: dict[int, tuple[npt.NDArray[Any], list[npt.NDArray[Any]]]] = {}
 
-    def __call__(self, rng: np.random.Generator) -> Record:
+    def __call__(self, rng: np.random.Generator, size: int) -> Record:
         """Draw a view with at least one object in it."""
         index = int(rng.integers(len(self.files)))
         image, labels = self._plane(index, rng)
-        view = random_view(labels, self.size, self.zoom, rng)
-        masks = np.concatenate([label_masks(view.labels(level)) for level in labels])
+        farthest = size / (_LARGEST_VIEW * max(labels[0].shape))
+        zoom = (max(self.zoom[0], farthest), max(self.zoom[1], farthest))
+        view = random_view(labels, size, zoom, rng)
+        masks = _without_copies(
+            np.concatenate([label_masks(view.labels(level)) for level in labels])
+        )
         pixels = random_look(view.image(image), rng)
         name = str(self.files[index].image)
         return make_record(pixels, masks, self.granularity, name=name)
@@ -100,6 +104,8 @@ class FolderSource:
                 )
             if labels[0].ndim == 2:
                 image = _as_bytes(image)
+                if self.regions:
+                    labels += region_levels(image, labels[0])
             self._read[index] = (image, labels)
         return self._read[index]
 
@@ -111,8 +117,14 @@ def label_masks(labels: Labels) -> npt.NDArray[np.bool_]:
     return np.equal(labels[None], kept[:, None, None])
 
 
+def _without_copies(masks: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Keep one of several equal masks: a region may be the same on two levels."""
+    first = {mask.tobytes(): index for index, mask in reversed(list(enumerate(masks)))}
+    return masks[sorted(first.values())]
+
+
 def folder_sources(
-    config: SourceConfig, size: int, holdout: int, base: Path
+    config: SourceConfig, holdout: int, base: Path
 ) -> tuple[FolderSource, FolderSource]:
     """Split a folder into what is trained on and what is kept for the report.
 
@@ -121,7 +133,6 @@ def folder_sources(
     Parameters
     ----------
     config : SourceConfig
-    size : int
     holdout : int
         One file in so many is kept for the report.
     base : Path
@@ -135,8 +146,8 @@ def folder_sources(
     train = [pair for pair, keep in zip(pairs, kept, strict=True) if not keep]
     held = [pair for pair, keep in zip(pairs, kept, strict=True) if keep] or pairs[:1]
     return (
-        FolderSource(train, size, config.zoom, config.granularity),
-        FolderSource(held, size, (1.0, 1.0), config.granularity),
+        FolderSource(train, config.zoom, config.regions, config.granularity),
+        FolderSource(held, (1.0, 1.0), config.regions, config.granularity),
     )
 
 

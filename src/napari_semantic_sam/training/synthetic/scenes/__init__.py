@@ -44,10 +44,10 @@ WEIGHTS: Mapping[str, float] = {
     "culture": 0.11,
     "epithelium": 0.09,
     "spindly": 0.12,
-    "rods": 0.12,
-    "blood": 0.09,
+    "rods": 0.1,
+    "blood": 0.14,
     "histology": 0.08,
     "em": 0.1,
-    "mosaic": 0.12,
+    "mosaic": 0.09,
 }
 """Share of each scene in the mixture; sums to 1."""
