@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -94,3 +95,31 @@ def test_an_unknown_preset_is_named(tmp_path):
     config.write_text(yaml.safe_dump(RECIPE | {"preset": "huge"}))
     with pytest.raises(UserError, match="huge"):
         train(config, output=tmp_path / "out")
+
+
+def test_a_second_leg_starts_from_the_weights_of_the_first(trained, tmp_path):
+    config, checkpoint = trained
+    second = train(config, output=tmp_path, max_minutes=0.04, start=str(checkpoint))
+    provenance = describe(second).provenance
+    assert provenance["recipe"]["start"] == str(checkpoint)
+    assert provenance["start_weights"] == load_model(checkpoint, device="cpu").checkpoint_hash
+    assert describe(checkpoint).provenance["start_weights"] is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file size limits are Unix's")
+def test_a_full_disk_is_said_and_what_was_written_before_stays(trained, tmp_path, capfd):
+    import resource
+
+    config, checkpoint = trained
+    folder = tmp_path / "out"
+    shutil.copytree(checkpoint.parent, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"disk is full.*small\.safetensors"):
+            train(config, output=folder, max_minutes=0.04)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert f"{STATE_FILE} could not be written" in capfd.readouterr().err

@@ -85,6 +85,37 @@ def test_masks_of_another_size_are_named(folder):
         held(np.random.default_rng(0), SIZE)
 
 
+def test_files_that_cannot_be_used_are_left_out_and_named(folder, capfd):
+    (folder / "images" / "0.png").write_bytes(b"no picture")
+    tifffile.imwrite(folder / "nuclei" / "3.tif", np.ones((5, 5), np.uint16))
+    Image.fromarray(np.zeros((90, 110), np.uint16)).save(folder / "cells" / "5.png")
+    (folder / "cells" / "7.png").unlink()
+    (folder / "nuclei" / "7.tif").unlink()
+    train, _ = folder_sources(source(), holdout=10**6, base=folder)
+    rng = np.random.default_rng(0)
+    names = {train(rng, SIZE).name for _ in range(200)}
+    assert {name.rpartition("/")[2] for name in names} == {
+        f"{number}.png" for number in (1, 2, 4, 6, 8, 9, 10, 11)
+    }
+    said = capfd.readouterr().err
+    assert all(f"{number}.png" in said for number in (0, 3, 5))
+    assert "7" in next(line for line in said.splitlines() if "without image or masks" in line)
+
+
+def test_objects_of_one_pixel_are_no_targets(folder):
+    for name in ("cells", "nuclei"):
+        for path in (folder / name).iterdir():
+            path.unlink()
+    labels = np.zeros((90, 110), np.uint16)
+    labels[::9, ::11] = np.arange(1, 101).reshape(10, 10)
+    for number in range(12):
+        tifffile.imwrite(folder / "cells" / f"{number}.tif", labels)
+    config = DataConfig((source(zoom=(1.0, 1.0)),), crop=SIZE, batch=1)
+    stream, _ = build_streams(config, 64, folder, seed=(0,))
+    with pytest.raises(UserError, match=r"no object of at least 12 pixels"):
+        stream.check()
+
+
 def test_a_source_without_masks_is_refused(folder):
     with pytest.raises(UserError, match="masks"):
         folder_sources(SourceConfig(images="images"), holdout=4, base=folder)

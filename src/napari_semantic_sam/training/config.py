@@ -117,7 +117,7 @@ class TrainConfig:
     start : str
         Where the weights come from: ``"random"``, ``"imagenet"`` (the backbone's weights
         that a Python package carries), or what `load_model` takes, a file also relative to
-        the training file.
+        the training file. The batch normalisation of a checkpoint keeps its statistics.
     data, optimiser, loss
         See their classes.
     minutes : float

@@ -11,16 +11,23 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.model.types import Prompts
 from napari_semantic_sam.training.clicks import ClickTargets, sample_boxes, sample_clicks
 from napari_semantic_sam.training.config import DataConfig
 from napari_semantic_sam.training.records import Record
-from napari_semantic_sam.training.sources import Source, SyntheticSource, folder_sources
+from napari_semantic_sam.training.sources import (
+    MIN_AREA,
+    Source,
+    SyntheticSource,
+    folder_sources,
+)
 from napari_semantic_sam.training.targets import Targets, build_targets
 
 Example = tuple[Record, ClickTargets]
 VALIDATION_BATCHES = 8
 _HELD_OUT_SEED = (10**9,)
+_MOST_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -91,11 +98,20 @@ class PromptedImages(IterableDataset[Batch]):
             count += 1
 
     def _example(self, rng: np.random.Generator, wide: int) -> Example:
-        while True:  # a view may show no object that is large enough
-            source = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
-            record = source(rng, wide * self.config.crop)
-            if len(record.masks):
-                return _only_wanted(record, self._prompts(record, rng, wide**2))
+        source = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
+        record = _draw(source, rng, wide * self.config.crop)
+        return _only_wanted(record, self._prompts(record, rng, wide**2))
+
+    def check(self) -> None:
+        """Draw from every source once, so that what is wrong is said before a run begins.
+
+        Raises
+        ------
+        UserError
+            If a source cannot be used.
+        """
+        for source in self.sources:
+            _draw(source, np.random.default_rng(0), self.config.crop)
 
     def _prompts(self, record: Record, rng: np.random.Generator, times: int) -> ClickTargets:
         config = self.config
@@ -113,6 +129,18 @@ class PromptedImages(IterableDataset[Batch]):
             [(record.masks, clicks) for record, clicks in examples], (padded, padded)
         )
         return Batch(torch.from_numpy(np.ascontiguousarray(images)), prompts, targets)
+
+
+def _draw(source: Source, rng: np.random.Generator, size: int) -> Record:
+    """Draw a record with a mask; a view may show no object that is large enough."""
+    for _ in range(_MOST_TRIES):
+        record = source(rng, size)
+        if len(record.masks):
+            return record
+    raise UserError(
+        f"Views of {record.name} and other images show no object of at least {MIN_AREA} pixels; "
+        "give images with larger objects, or a larger zoom."
+    )
 
 
 def _only_wanted(record: Record, prompts: ClickTargets) -> Example:

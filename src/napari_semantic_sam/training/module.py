@@ -1,20 +1,15 @@
-"""The training loop as a Lightning module: losses, schedule, held-out score, harvest."""
+"""The training loop as a Lightning module: losses, schedule, held-out score."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from torch import Tensor, nn
 
-from napari_semantic_sam.io.files import write_json
-from napari_semantic_sam.model.checkpoint import save_checkpoint
-from napari_semantic_sam.model.metadata import CheckpointMetadata
 from napari_semantic_sam.model.semantic_sam import SemanticSAM
 from napari_semantic_sam.training.config import OptimiserConfig, TrainConfig
 from napari_semantic_sam.training.data import Batch
@@ -135,45 +130,6 @@ class Stop(lightning.Callback):
             trainer.should_stop = True
 
 
-class Harvest(lightning.Callback):
-    """Writes the averaged weights and a report after every validation.
-
-    It must stand before the averaging callback, which takes its weights back at the end of
-    the validation.
-
-    Parameters
-    ----------
-    folder : Path
-    metadata : CheckpointMetadata
-        Of the checkpoint; level order and numbers are filled in.
-    """
-
-    def __init__(self, folder: Path, metadata: CheckpointMetadata) -> None:
-        self.folder = folder
-        self.metadata = metadata
-
-    def on_validation_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
-        """Write ``<name>.safetensors`` and ``report.json``."""
-        if trainer.sanity_checking or not module.held_out:
-            return
-        scores = HeldOut.merge(module.held_out)
-        module.held_out.clear()
-        report = {
-            "minutes": round(module.clock.seconds() / 60, 1),
-            "steps": trainer.global_step,
-            "images": module.images_seen,
-            "held_out": scores.summary(),
-            "losses": _plain(trainer.callback_metrics),
-        }
-        write_json(self.folder / "report.json", report)
-        metadata = scores.describe(self.metadata, report)
-        path = self.folder / f"{metadata.name}.safetensors"
-        save_checkpoint(path, module.model, metadata)
-        print(
-            f"{report['minutes']} min, {report['images']} images: {report['held_out']}", flush=True
-        )
-
-
 def parameter_groups(model: SemanticSAM, config: OptimiserConfig) -> list[dict[str, Any]]:
     """Split parameters by learning rate and weight decay.
 
@@ -196,7 +152,3 @@ def parameter_groups(model: SemanticSAM, config: OptimiserConfig) -> list[dict[s
         {"params": parameters, "lr": rate, "weight_decay": decay}
         for (rate, decay), parameters in groups.items()
     ]
-
-
-def _plain(metrics: Mapping[str, Tensor]) -> dict[str, float]:
-    return {name: round(float(value), 4) for name, value in metrics.items()}

@@ -77,7 +77,7 @@ def make_record(
 ) -> Record:
     """Return a `Record` without the masks that are empty, which no prompt can point at."""
     masks = np.asarray(masks, dtype=bool)
-    kept = masks.reshape(len(masks), -1).any(axis=1)
+    kept = masks.any(axis=(1, 2))
     return Record(
         image,
         masks[kept],

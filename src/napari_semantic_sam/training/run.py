@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,8 @@ def train(
     import torch
 
     from napari_semantic_sam.training.data import build_loader, build_streams
-    from napari_semantic_sam.training.module import Harvest, Stop, TrainingModule
+    from napari_semantic_sam.training.harvest import Harvest, WholeFiles
+    from napari_semantic_sam.training.module import Stop, TrainingModule
 
     config_file = Path(config_file)
     config = read_config(config_file)
@@ -86,6 +88,8 @@ def train(
         base=config_file.resolve().parent,
         seed=(config.seed, seen),
     )
+    train_stream.check()
+    harvest = Harvest(folder, starting_metadata(config, model))
     trainer = lightning.Trainer(
         accelerator="auto",
         devices=1,
@@ -98,9 +102,10 @@ def train(
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        plugins=[WholeFiles()],
         callbacks=[
             Stop(max_minutes),
-            Harvest(folder, starting_metadata(config, model)),
+            harvest,
             EMAWeightAveraging(decay=config.optimiser.ema),
             ModelCheckpoint(
                 folder,
@@ -110,13 +115,18 @@ def train(
             ),
         ],
     )
-    trainer.fit(
-        TrainingModule(model, config),
-        build_loader(train_stream, config.data.workers),
-        build_loader(held_out, workers=0),
-        ckpt_path=state if resume else None,
-        weights_only=True,
-    )
+    with warnings.catch_warnings():
+        # A checkpoint comes in evaluation mode: its batch normalisation keeps its statistics.
+        warnings.filterwarnings("ignore", r"Found \d+ module\(s\) in eval mode")
+        trainer.fit(
+            TrainingModule(model, config),
+            build_loader(train_stream, config.data.workers),
+            build_loader(held_out, workers=0),
+            ckpt_path=state if resume else None,
+            weights_only=True,
+        )
+    if harvest.failure is not None:
+        raise harvest.failure
     return folder / f"{config.name}.safetensors"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,6 +27,9 @@ MIN_AREA = 12
 Source = Callable[[np.random.Generator, int], Record]
 """Draws one square training record of a side in pixels."""
 
+Annotated = tuple[npt.NDArray[Any], list[Labels]]
+"""An image with a label image of every granularity."""
+
 _LARGEST_VIEW = 2.0
 """Side of a view as a multiple of its image's long side; beyond the image it is grey."""
 
@@ -41,6 +45,8 @@ class SyntheticSource:
 
 class FolderSource:
     """Random views of annotated images; files are read once and kept.
+
+    A file that cannot be used is left out, with a sentence on the standard error stream.
 
     Parameters
     ----------
@@ -60,16 +66,21 @@ class FolderSource:
         regions: bool,
         granularity: Granularity,
     ) -> None:
-        self.files = tuple(files)
+        self.files = list(files)
         self.zoom = zoom
         self.regions = regions
         self.granularity = granularity
-        self._read: dict[int, tuple[npt.NDArray[Any], list[npt.NDArray[Any]]]] = {}
+        self._read: dict[str, Annotated] = {}
 
     def __call__(self, rng: np.random.Generator, size: int) -> Record:
-        """Draw a view with at least one object in it."""
-        index = int(rng.integers(len(self.files)))
-        image, labels = self._plane(index, rng)
+        """Draw a view, mostly with an object in it.
+
+        Raises
+        ------
+        UserError
+            If none of the files can be used.
+        """
+        name, image, labels = self._plane(rng)
         farthest = size / (_LARGEST_VIEW * max(labels[0].shape))
         zoom = (max(self.zoom[0], farthest), max(self.zoom[1], farthest))
         view = random_view(labels, size, zoom, rng)
@@ -77,24 +88,32 @@ class FolderSource:
             np.concatenate([label_masks(view.labels(level)) for level in labels])
         )
         pixels = random_look(view.image(image), rng)
-        name = str(self.files[index].image)
         return make_record(pixels, masks, self.granularity, name=name)
 
-    def _plane(
-        self, index: int, rng: np.random.Generator
-    ) -> tuple[npt.NDArray[np.uint8], list[Labels]]:
-        image, labels = self._load(index)
+    def _plane(self, rng: np.random.Generator) -> tuple[str, npt.NDArray[np.uint8], list[Labels]]:
+        files, (image, labels) = self._any_file(rng)
         if labels[0].ndim == 3:
             axis = int(rng.integers(3))
             occupied = np.flatnonzero(labels[0].any(axis=tuple({0, 1, 2} - {axis})))
             plane = int(rng.choice(occupied))
             image = _as_bytes(image.take(plane, axis))
-            labels = [level.take(plane, axis) for level in labels]
-        return image, labels
+            labels = [np.take(level, plane, axis) for level in labels]
+        return str(files.image), image, labels
 
-    def _load(self, index: int) -> tuple[npt.NDArray[Any], list[npt.NDArray[Any]]]:
-        if index not in self._read:
+    def _any_file(self, rng: np.random.Generator) -> tuple[PairedFiles, Annotated]:
+        while True:
+            index = int(rng.integers(len(self.files)))
             files = self.files[index]
+            try:
+                return files, self._load(files)
+            except UserError as error:
+                if len(self.files) == 1:
+                    raise
+                print(f"Left out: {error}", file=sys.stderr, flush=True)
+                del self.files[index]
+
+    def _load(self, files: PairedFiles) -> Annotated:
+        if files.stem not in self._read:
             image = read_image(files.image)
             labels = [read_labels(path).astype(np.int32) for path in files.masks.values()]
             if any(level.shape != image.shape[: level.ndim] for level in labels):
@@ -102,12 +121,14 @@ class FolderSource:
                     f"{files.image} has shape {image.shape} but its masks do not; "
                     "give masks of the same height and width."
                 )
+            if not labels[0].any():
+                raise UserError(f"The masks of {files.image} are empty; label an object in them.")
             if labels[0].ndim == 2:
                 image = _as_bytes(image)
                 if self.regions:
                     labels += region_levels(image, labels[0])
-            self._read[index] = (image, labels)
-        return self._read[index]
+            self._read[files.stem] = (image, labels)
+        return self._read[files.stem]
 
 
 def label_masks(labels: Labels) -> npt.NDArray[np.bool_]:
@@ -141,7 +162,11 @@ def folder_sources(
     masks = {Path(folder).name: base / folder for folder in config.masks}
     if not masks:
         raise UserError(f"The source {config.images} names no folder of masks; add 'masks'.")
-    pairs = pair_files(base / config.images, masks).files
+    found = pair_files(base / config.images, masks)
+    if found.unmatched:
+        names = ", ".join(found.unmatched)
+        print(f"Left out of {config.images}, without image or masks: {names}", file=sys.stderr)
+    pairs = found.files
     kept = [zlib.crc32(pair.stem.encode()) % holdout == 0 for pair in pairs]
     train = [pair for pair, keep in zip(pairs, kept, strict=True) if not keep]
     held = [pair for pair, keep in zip(pairs, kept, strict=True) if keep] or pairs[:1]
