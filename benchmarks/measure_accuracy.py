@@ -67,12 +67,15 @@ def measure(
     masks: Mapping[str, str],
     protocols: tuple[str, ...],
     seed: int,
+    max_objects: int | None = None,
 ) -> dict[str, float]:
-    """Return the summaries of all protocols of a set as one."""
+    """Return the summaries of all protocols of a set as one, of so many objects of an image."""
     summary: dict[str, float] = {}
     for protocol in protocols:
         folders = {name: folder / path for name, path in masks.items()}
-        report = evaluate(predictor, folder / "images", folders, protocol, seed=seed)
+        report = evaluate(
+            predictor, folder / "images", folders, protocol, seed=seed, max_objects=max_objects
+        )
         # The share over a threshold is the one of clicks, which come first.
         summary = {**report.summary, **summary}
     return summary

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -168,9 +169,13 @@ def train(
     ] = None,
 ) -> None:
     """Train a checkpoint as a file says."""
+    from napari_semantic_sam.training.config import read_config
     from napari_semantic_sam.training.run import train as run
 
-    path = run(config, output=output, max_minutes=max_minutes, resume=resume, start=start)
+    recipe = read_config(config)
+    if start is not None:
+        recipe = replace(recipe, start=start)
+    path = run(recipe, config.parent, output=output, max_minutes=max_minutes, resume=resume)
     print(f"Written: {path}")
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import yaml
 from napari_semantic_sam import Predictor, load_model
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.model.loading import describe
+from napari_semantic_sam.training.config import read_config
 from napari_semantic_sam.training.run import STATE_FILE, train
 
 pytestmark = [
@@ -41,12 +43,17 @@ RECIPE = {
 }
 
 
+def recipe(folder, **changes):
+    path = folder / "train.yaml"
+    path.write_text(yaml.safe_dump(RECIPE | changes))
+    return read_config(path)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    config = folder / "train.yaml"
-    config.write_text(yaml.safe_dump(RECIPE))
-    checkpoint = train(config, output=folder / "out", max_minutes=0.05)
+    config = recipe(folder)
+    checkpoint = train(config, ".", output=folder / "out", max_minutes=0.05)
     return config, checkpoint
 
 
@@ -72,7 +79,7 @@ def test_the_checkpoint_says_how_it_came_about(trained):
 def test_a_run_goes_on_where_it_stopped(trained):
     config, checkpoint = trained
     before = torch.load(checkpoint.parent / STATE_FILE, weights_only=True)
-    train(config, output=checkpoint.parent, resume=True)
+    train(config, ".", output=checkpoint.parent, resume=True)
     after = torch.load(checkpoint.parent / STATE_FILE, weights_only=True)
     assert after["spent"]["images"] > before["spent"]["images"]
     assert after["global_step"] > before["global_step"]
@@ -81,25 +88,25 @@ def test_a_run_goes_on_where_it_stopped(trained):
 
 def test_there_must_be_something_to_resume(trained, tmp_path):
     with pytest.raises(UserError, match=STATE_FILE):
-        train(trained[0], output=tmp_path / "fresh", resume=True)
+        train(trained[0], ".", output=tmp_path / "fresh", resume=True)
 
 
 def test_without_the_trainer_the_way_to_get_it_is_said(trained, monkeypatch):
     monkeypatch.setitem(sys.modules, "lightning", None)
     with pytest.raises(UserError, match=r"napari-semantic-sam\[train\]"):
-        train(trained[0])
+        train(trained[0], ".")
 
 
 def test_an_unknown_preset_is_named(tmp_path):
-    config = tmp_path / "train.yaml"
-    config.write_text(yaml.safe_dump(RECIPE | {"preset": "huge"}))
+    config = recipe(tmp_path, preset="huge")
     with pytest.raises(UserError, match="huge"):
-        train(config, output=tmp_path / "out")
+        train(config, ".", output=tmp_path / "out")
 
 
 def test_a_second_leg_starts_from_the_weights_of_the_first(trained, tmp_path):
     config, checkpoint = trained
-    second = train(config, output=tmp_path, max_minutes=0.04, start=str(checkpoint))
+    again = replace(config, start=str(checkpoint))
+    second = train(again, ".", output=tmp_path, max_minutes=0.04)
     provenance = describe(second).provenance
     assert provenance["recipe"]["start"] == str(checkpoint)
     assert provenance["start_weights"] == load_model(checkpoint, device="cpu").checkpoint_hash
@@ -118,7 +125,7 @@ def test_a_full_disk_is_said_and_what_was_written_before_stays(trained, tmp_path
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
         with pytest.raises(UserError, match=r"disk is full.*small\.safetensors"):
-            train(config, output=folder, max_minutes=0.04)
+            train(config, ".", output=folder, max_minutes=0.04)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -145,6 +145,13 @@ class TrainConfig:
     licence: str = ""
 
 
+def training_extra_missing(error: ModuleNotFoundError) -> UserError:
+    """Return what to say when a package that only training needs is not installed."""
+    return UserError(
+        f"Training needs the package {error.name}; run: pip install 'napari-semantic-sam[train]'"
+    )
+
+
 def read_config(path: Path) -> TrainConfig:
     """Read a training file (YAML).
 
@@ -153,8 +160,10 @@ def read_config(path: Path) -> TrainConfig:
     UserError
         If the file is missing, no YAML, or has an entry this version does not know.
     """
-    import yaml
-
+    try:
+        import yaml
+    except ModuleNotFoundError as error:
+        raise training_extra_missing(error) from error
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

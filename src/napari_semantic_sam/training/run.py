@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.model.config import PRESETS
 from napari_semantic_sam.model.metadata import CheckpointMetadata
 from napari_semantic_sam.model.semantic_sam import SemanticSAM
-from napari_semantic_sam.training.config import TrainConfig, read_config
+from napari_semantic_sam.training.config import TrainConfig, training_extra_missing
 
 STATE_FILE = "last.ckpt"
 """Everything an exact resume needs; for the machine that wrote it."""
@@ -21,28 +21,27 @@ _FRESH = ("random", "imagenet")
 
 
 def train(
-    config_file: str | Path,
+    config: TrainConfig,
+    base: str | Path,
     *,
     output: str | Path | None = None,
     max_minutes: float | None = None,
     resume: bool = False,
-    start: str | None = None,
 ) -> Path:
-    """Train as a file says.
+    """Train as a training file says.
 
     Parameters
     ----------
-    config_file : str or Path
-        See `TrainConfig`. Folders in it are relative to the file.
+    config : TrainConfig
+        From `read_config`.
+    base : str or Path
+        What the folders in `config` are relative to: where the file lies.
     output : str or Path, optional
         Folder for the checkpoint, the report and the state; ``runs/<name>`` when left out.
     max_minutes : float, optional
         Stop after this time; the run can be resumed.
     resume : bool
         Go on from the state in `output`.
-    start : str, optional
-        Weights to start from instead of those the file names, as for a second leg of a run;
-        see `TrainConfig.start`.
 
     Returns
     -------
@@ -56,36 +55,29 @@ def train(
     """
     try:
         import lightning
-        import yaml  # noqa: F401  # what reads the training file
         from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
     except ModuleNotFoundError as error:
-        raise UserError(
-            f"Training needs the package {error.name}; run: "
-            "pip install 'napari-semantic-sam[train]'"
-        ) from error
+        raise training_extra_missing(error) from error
     import torch
 
     from napari_semantic_sam.training.data import build_loader, build_streams
     from napari_semantic_sam.training.harvest import Harvest, WholeFiles
     from napari_semantic_sam.training.module import Stop, TrainingModule
 
-    config_file = Path(config_file)
-    config = read_config(config_file)
-    if start is not None:
-        config = replace(config, start=start)
+    base = Path(base)
     folder = Path(output) if output is not None else Path("runs") / config.name
     state = folder / STATE_FILE
     if resume and not state.exists():
         raise UserError(f"There is no {STATE_FILE} in {folder} to resume from; start afresh.")
     folder.mkdir(parents=True, exist_ok=True)
     lightning.seed_everything(config.seed)
-    model = starting_model(config, config_file.parent)
+    model = starting_model(config, base)
     # A resumed run must not see again the images it began with.
     seen = torch.load(state, weights_only=True)["spent"]["images"] if resume else 0
     train_stream, held_out = build_streams(
         config.data,
         model.config.size_divisor,
-        base=config_file.resolve().parent,
+        base=base.resolve(),
         seed=(config.seed, seen),
     )
     train_stream.check()
