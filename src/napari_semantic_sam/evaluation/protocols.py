@@ -5,14 +5,13 @@ Every protocol gives one row of numbers for each object it prompts for.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from napari_semantic_sam.evaluation.interactive import interactive
 from napari_semantic_sam.evaluation.measurements import Floats, Measurements
 from napari_semantic_sam.evaluation.objects import (
     ClickIndex,
@@ -20,61 +19,10 @@ from napari_semantic_sam.evaluation.objects import (
     centre_click,
     random_click,
 )
+from napari_semantic_sam.evaluation.scene import Scene
 
 if TYPE_CHECKING:
-    from napari_semantic_sam.inference import PictureEmbedding, Predictor, PromptResult
-
-_PROMPTS_PER_CALL = 32
-"""Enough to keep the processor busy, few enough for their masks to fit into memory."""
-
-
-@dataclass
-class Scene:
-    """One embedded picture with its annotated objects, ready to be prompted.
-
-    Attributes
-    ----------
-    predictor : Predictor
-    embedding : PictureEmbedding
-    objects : list of TrueObject
-        All there are.
-    prompted : list of TrueObject
-        Those that get a prompt.
-    rng : numpy Generator
-        For random clicks.
-    prompts, seconds
-        How many prompts were given so far, and the time the predictor took for them.
-    """
-
-    predictor: Predictor
-    embedding: PictureEmbedding
-    objects: list[TrueObject]
-    prompted: list[TrueObject]
-    rng: np.random.Generator
-    prompts: int = field(default=0, init=False)
-    seconds: float = field(default=0.0, init=False)
-
-    def click(self, points: Sequence[tuple[int, int]]) -> Iterator[PromptResult]:
-        """Yield the result of a click at each pixel ``(y, x)``."""
-        for start in range(0, len(points), _PROMPTS_PER_CALL):
-            yield from self._predict(points=points[start : start + _PROMPTS_PER_CALL])
-
-    def draw(self, boxes: Sequence[tuple[int, int, int, int]]) -> Iterator[PromptResult]:
-        """Yield the result of each box ``(y0, x0, y1, x1)``."""
-        for start in range(0, len(boxes), _PROMPTS_PER_CALL):
-            yield from self._predict(boxes=boxes[start : start + _PROMPTS_PER_CALL])
-
-    def _predict(
-        self,
-        points: Sequence[tuple[int, int]] = (),
-        boxes: Sequence[tuple[int, int, int, int]] = (),
-    ) -> list[PromptResult]:
-        start = time.perf_counter()
-        results = self.predictor.predict(self.embedding, points=points, boxes=boxes)
-        self.seconds += time.perf_counter() - start
-        self.prompts += len(results)
-        return results
-
+    from napari_semantic_sam.inference import PromptResult
 
 Protocol = Callable[[Scene], Measurements]
 
@@ -133,7 +81,12 @@ def granularity(scene: Scene) -> Measurements:
     return Measurements(columns, nothing, nothing)
 
 
-PROTOCOLS: dict[str, Protocol] = {"one-click": one_click, "box": box, "granularity": granularity}
+PROTOCOLS: dict[str, Protocol] = {
+    "one-click": one_click,
+    "box": box,
+    "granularity": granularity,
+    "interactive": interactive,
+}
 
 
 def _compare(

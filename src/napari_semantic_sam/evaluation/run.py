@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.evaluation import provenance
+from napari_semantic_sam.evaluation.automatic import AutomaticProtocol
+from napari_semantic_sam.evaluation.files import Measurer, Progress, check_size, each_image
 from napari_semantic_sam.evaluation.measurements import ImageResult, Measurements, total
 from napari_semantic_sam.evaluation.objects import TrueObject, find_objects, without_copies
-from napari_semantic_sam.evaluation.protocols import PROTOCOLS, Scene
+from napari_semantic_sam.evaluation.protocols import PROTOCOLS
 from napari_semantic_sam.evaluation.report import Report
+from napari_semantic_sam.evaluation.scene import Scene
 from napari_semantic_sam.io.images import read_image, read_labels
 from napari_semantic_sam.io.pairs import PairedFiles, pair_files
 
 if TYPE_CHECKING:
     from napari_semantic_sam.inference import Predictor
 
-Progress = Callable[[int, int, str], None]
+AUTOMATIC = "automatic"
+"""The protocol without prompts, which is not among `PROTOCOLS`."""
 
 _UNMATCHED = "It is a picture without a label image of the same name, or the other way round."
 
@@ -37,6 +41,7 @@ def evaluate(
     seed: int = 0,
     channels: Sequence[int] | None = None,
     max_objects: int | None = None,
+    level: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Measure a model on every picture that has annotations.
@@ -53,7 +58,8 @@ def evaluate(
         shape ``(K, H, W)`` holds K label images. A name other than "" also gets numbers of
         its own in the report, under ``name/…``.
     protocol : str
-        "one-click", "box" or "granularity"; see `protocols`.
+        "one-click", "box", "granularity" or "interactive", see `protocols`; or
+        "automatic", see `AutomaticProtocol`, which uses neither seed nor choice.
     seed : int
         Of random clicks and of the choice under `max_objects`. Every image has a random
         stream of its own, whatever else is in the folder.
@@ -61,6 +67,8 @@ def evaluate(
         See `Predictor.embed`.
     max_objects : int, optional
         Prompt for this many objects of an image, chosen at random, where it has more.
+    level : int, optional
+        Of "automatic": the level that counts, instead of the one in the checkpoint's record.
     progress : callable, optional
         Called with the number of images done, their total, and the name of the next.
 
@@ -73,12 +81,18 @@ def evaluate(
     UserError
         If the protocol is unknown, no files match, or none can be used.
     """
-    if protocol not in PROTOCOLS:
-        known = ", ".join(PROTOCOLS)
+    if level is not None and protocol != AUTOMATIC:
+        raise UserError(f"A level belongs to the protocol {AUTOMATIC}; leave it out.")
+    if protocol not in (*PROTOCOLS, AUTOMATIC):
+        known = ", ".join([*PROTOCOLS, AUTOMATIC])
         raise UserError(f"There is no protocol called {protocol!r}; choose one of {known}.")
-    run = _Run(predictor, protocol, seed, channels, max_objects)
+    run: Measurer[Any] = (
+        AutomaticProtocol.of(predictor, level, channels)
+        if protocol == AUTOMATIC
+        else _Run(predictor, protocol, seed, channels, max_objects)
+    )
     pairs = pair_files(images, masks)
-    results, skipped = run.each_image(pairs.files, progress)
+    results, skipped = each_image(run, pairs.files, progress)
     if not any(result.measured for result in results.values()):
         reason = skipped[0]["reason"] if skipped else "the label images hold no object."
         raise UserError(f"Nothing in {images} could be evaluated: {reason}")
@@ -97,13 +111,14 @@ def evaluate(
         "seed": seed,
         "channels": None if channels is None else list(channels),
         "max_objects": max_objects,
+        "level": level,
         "device": provenance.device_name(predictor.model.device),
         "versions": provenance.versions(),
         "machine": provenance.machine(),
         "commit": provenance.commit(),
     }
     rows = [{"image": stem} | result.summary() for stem, result in results.items()]
-    return Report(total(list(results.values())).summary(), rows, skipped, facts)
+    return Report(run.total(list(results.values())).summary(), rows, skipped, facts)
 
 
 @dataclass(frozen=True)
@@ -115,21 +130,6 @@ class _Run:
     seed: int
     channels: Sequence[int] | None
     max_objects: int | None
-
-    def each_image(
-        self, pairs: Sequence[PairedFiles], progress: Progress | None
-    ) -> tuple[dict[str, ImageResult], list[dict[str, str]]]:
-        """Return the results by stem, and what was left out with a reason."""
-        results: dict[str, ImageResult] = {}
-        skipped = []
-        for done, files in enumerate(pairs):
-            if progress is not None:
-                progress(done, len(pairs), files.stem)
-            try:
-                results[files.stem] = self.image(files)
-            except UserError as error:
-                skipped.append({"image": files.stem, "reason": str(error)})
-        return results, skipped
 
     def image(self, files: PairedFiles) -> ImageResult:
         """Measure one image.
@@ -153,6 +153,10 @@ class _Run:
         measured = _by_source(PROTOCOLS[self.protocol](scene), scene.prompted)
         return ImageResult(measured, embed_seconds, 1, scene.seconds, scene.prompts)
 
+    def total(self, results: Sequence[ImageResult]) -> ImageResult:
+        """Put the results of several images together."""
+        return total(results)
+
     def _objects(self, files: PairedFiles) -> list[TrueObject]:
         found = [
             each
@@ -173,15 +177,7 @@ def _check_shapes(
     files: PairedFiles, objects: Sequence[TrueObject], shape: tuple[int, int]
 ) -> None:
     for found in objects:
-        if found.shape != shape:
-            raise UserError(
-                f"{files.masks[found.source]} is {_size(found.shape)} pixels but {files.image} is "
-                f"{_size(shape)}; labels must have the size of their picture."
-            )
-
-
-def _size(shape: tuple[int, int]) -> str:
-    return f"{shape[1]} × {shape[0]}"
+        check_size(files.masks[found.source], found.shape, files.image, shape)
 
 
 def _by_source(measured: Measurements, objects: Sequence[TrueObject]) -> dict[str, Measurements]:

@@ -10,10 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from napari_semantic_sam.inference.results import Box, tight
 from napari_semantic_sam.model.types import Geometry
-
-Box = tuple[int, int, int, int]
-EMPTY: Box = (0, 0, 0, 0)
 
 
 def cut_out(
@@ -45,11 +43,11 @@ def cut_out(
     ]
     found = []
     for mask, rows, columns in zip(logits, in_rows, in_columns, strict=True):
-        y = _Axis.around(rows, ratios[0], shape[0])
-        x = _Axis.around(columns, ratios[1], shape[1])
+        y = Axis.around(rows, ratios[0], shape[0])
+        x = Axis.around(columns, ratios[1], shape[1])
         # Rows first: whole ones are gathered quickly, and few are left for the slow axis.
         values = x.interpolate(y.interpolate(mask.float()).T).T
-        found.append(_tighten((values > 0).cpu().numpy(), y.start, x.start))
+        found.append(tight((values > 0).cpu().numpy(), y.start, x.start))
     return found
 
 
@@ -74,7 +72,7 @@ def stability(logits: Tensor, geometry: Geometry, stride: int) -> npt.NDArray[np
 
 
 @dataclass(frozen=True)
-class _Axis:
+class Axis:
     """Where the pixels `start` to `stop` of a picture's axis lie among the logits.
 
     Attributes
@@ -89,9 +87,14 @@ class _Axis:
     ratio: float
 
     @classmethod
-    def around(cls, occupied: npt.NDArray[np.bool_], ratio: float, size: int) -> _Axis:
-        """Cover all pixels that an `occupied` logit reaches by interpolation."""
-        indices = np.flatnonzero(occupied)
+    def around(
+        cls, occupied: npt.NDArray[np.bool_], ratio: float, size: int, first: int = 0
+    ) -> Axis:
+        """Cover all pixels that an `occupied` logit reaches by interpolation.
+
+        `first` is the place of the first of `occupied` among the logits.
+        """
+        indices = first + np.flatnonzero(occupied)
         if not len(indices):
             return cls(0, 0, ratio)
         # A logit reaches to the centres of its neighbours.
@@ -99,20 +102,14 @@ class _Axis:
         stop = math.ceil((indices[-1] + 1.5) / ratio - 0.5) + 1
         return cls(min(max(0, start), size), min(stop, size), ratio)
 
-    def interpolate(self, values: Tensor) -> Tensor:
-        """Interpolate the first axis of `values` at the centres of the pixels."""
+    def interpolate(self, values: Tensor, first: int = 0) -> Tensor:
+        """Interpolate the first axis of `values` at the centres of the pixels.
+
+        `first` is the place of the first value among the logits.
+        """
         pixels = torch.arange(self.start, self.stop, device=values.device)
-        centres = ((pixels + 0.5) * self.ratio - 0.5).clamp(0, len(values) - 1)
+        centres = ((pixels + 0.5) * self.ratio - 0.5 - first).clamp(0, len(values) - 1)
         lower = centres.long()
         upper = (lower + 1).clamp(max=len(values) - 1)
         weight = (centres - lower)[:, None]
         return torch.lerp(values[lower], values[upper], weight)
-
-
-def _tighten(mask: npt.NDArray[np.bool_], top: int, left: int) -> tuple[Box, npt.NDArray[np.bool_]]:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return EMPTY, np.zeros((0, 0), dtype=bool)
-    y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    box = (int(top + y0), int(left + x0), int(top + y1), int(left + x1))
-    return box, mask[y0:y1, x0:x1].copy()

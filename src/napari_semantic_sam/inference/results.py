@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_semantic_sam.model.config import Kind
+
+Box = tuple[int, int, int, int]
+EMPTY: Box = (0, 0, 0, 0)
+
+
+def around(boxes: Iterable[Box]) -> Box:
+    """Return the smallest box around some, at least one, none of which is empty."""
+    y0, x0, y1, x1 = zip(*boxes, strict=True)
+    return min(y0), min(x0), max(y1), max(x1)
+
+
+def tight(window: npt.NDArray[np.bool_], top: int, left: int) -> tuple[Box, npt.NDArray[np.bool_]]:
+    """Cut a mask out of a window of the picture at its bounding box.
+
+    Parameters
+    ----------
+    window : (h, w) bool array
+    top, left : int
+        Where the window begins in the picture.
+
+    Returns
+    -------
+    box : (y0, x0, y1, x1) ints
+        In the picture; `EMPTY` for an empty mask.
+    crop : (y1 - y0, x1 - x0) bool array
+        A copy.
+    """
+    rows, columns = np.flatnonzero(window.any(axis=1)), np.flatnonzero(window.any(axis=0))
+    if not len(rows):
+        return EMPTY, np.zeros((0, 0), dtype=bool)
+    y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    box = (int(top + y0), int(left + x0), int(top + y1), int(left + x1))
+    return box, window[y0:y1, x0:x1].copy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +58,7 @@ class CroppedMask:
         Of the picture.
     """
 
-    box: tuple[int, int, int, int]
+    box: Box
     crop: npt.NDArray[np.bool_]
     shape: tuple[int, int]
 
@@ -39,6 +73,16 @@ class CroppedMask:
         y0, x0, y1, x1 = self.box
         mask[y0:y1, x0:x1] = self.crop
         return mask
+
+    def window(self, box: Box) -> npt.NDArray[np.bool_]:
+        """Return what pixels ``[y0:y1, x0:x1]`` of the picture hold of the mask, as a copy."""
+        window = np.zeros((box[2] - box[0], box[3] - box[1]), dtype=bool)
+        y0, x0 = max(self.box[0], box[0]), max(self.box[1], box[1])
+        y1, x1 = min(self.box[2], box[2]), min(self.box[3], box[3])
+        if y1 > y0 and x1 > x0:
+            common = self._window(y0, x0, y1, x1)
+            window[y0 - box[0] : y1 - box[0], x0 - box[1] : x1 - box[1]] = common
+        return window
 
     def iou(self, other: CroppedMask) -> float:
         """Intersection over union with another mask of the same picture; 0 if both are empty."""
