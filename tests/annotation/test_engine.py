@@ -15,16 +15,11 @@ from napari_semantic_sam.annotation.engine import (
     find_candidates,
     open_picture,
 )
-from napari_semantic_sam.annotation.session import Prompt
 from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.inference.results import Candidate, PromptResult
+from napari_semantic_sam.inference.prompt import Prompt
+from napari_semantic_sam.inference.results import Candidate, CroppedMask, PromptResult
 
 REQUEST = Request("cells", np.zeros((10, 12)), "tiny", "cpu")
-
-
-def square(side, level, predicted_iou):
-    crop = np.ones((side, side), dtype=bool)
-    return Candidate((0, 0, side, side), crop, (10, 12), level - 1, level, predicted_iou, 1.0)
 
 
 class Predictor:
@@ -107,11 +102,28 @@ def test_an_error_names_the_picture(loaded):
         open_picture(request, lambda *_: None, never)
 
 
-def test_each_prompt_gets_its_distinct_candidates():
-    opened = OpenPicture(LoadedModel("tiny", "cpu", Predictor()), SimpleNamespace(shape=(10, 12)))
-    box, click = Prompt("box", (0.0, 0.0, 8.0, 8.0)), Prompt("click", (1.0, 1.0))
-    found = find_candidates(opened, [box, click])
-    assert set(found) == {box, click}
-    for candidates in found.values():
-        assert [each.area for each in candidates] == [64, 9]
-        assert [each.level for each in candidates] == [1, 2]
+def opened():
+    return OpenPicture(LoadedModel("tiny", "cpu", Predictor()), SimpleNamespace(shape=(10, 12)))
+
+
+@pytest.mark.parametrize(
+    "prompt", [Prompt("box", (0.0, 0.0, 8.0, 8.0)), Prompt("click", (1.0, 1.0))]
+)
+def test_a_single_prompt_gets_its_distinct_candidates(prompt):
+    found = find_candidates(opened(), [prompt], {})
+    assert [each.area for each in found.candidates] == [64, 9]
+    assert [each.level for each in found.candidates] == [1, 2]
+    assert found.candidates[found.best].predicted_iou == 0.7
+
+
+def test_several_prompts_of_an_object_are_put_together():
+    prompts = [Prompt("click", (1.0, 1.0)), Prompt("click", (6.0, 6.0), positive=False)]
+    found = find_candidates(opened(), prompts, {})
+    assert [each.area for each in found.candidates] == [9]
+
+
+def test_a_label_is_known_by_its_mask():
+    prompt = Prompt("label", (2.0, 5.0, 4.0, 4.0))
+    label = CroppedMask((0, 0, 8, 8), np.ones((8, 8), dtype=bool), (10, 12))
+    found = find_candidates(opened(), [prompt], {prompt: label})
+    assert found.candidates[found.best].area == 64

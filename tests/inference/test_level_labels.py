@@ -135,23 +135,41 @@ def test_children_of_a_detached_level_go_to_the_next_coarser_one(labels):
     assert parents(labels, 5) == {1: (1, 1)}
 
 
-def test_edits_from_outside_are_picked_up(labels):
+def test_areas_and_parents_follow_every_edit(labels):
     labels.add(rectangle(0, 0, 20, 20), 1, "click")
     labels.add(rectangle(20, 20, 40, 40), 1, "box")
     labels.add(rectangle(2, 2, 12, 12), 4, "click")
-    array = labels.array(1)
-    array[array == 2] = 0  # filled with background
-    array[:, 5:20] = 0  # erased in part
-    array[0:30, 45:50] = 2_000_000_000  # painted
-    labels.refresh(1)
+    edited = labels.array(1).copy()
+    edited[edited == 2] = 0  # filled with background
+    edited[:, 5:20] = 0  # erased in part
+    edited[0:30, 45:50] = 2_000_000_000  # painted
+    labels.paste(1, (0, 0, 40, 50), edited)
     assert labels.rows(1) == [
         LabelRow(1, 1, predicted_iou=0.75, stability=0.9, area=100, source="click"),
         LabelRow(2_000_000_000, 1, area=150, source="painted"),
     ]
     assert parents(labels, 4) == {1: (0, 0)}
-    labels.array(4)[10:20, 44:50] = 9
-    labels.refresh(4)
+    labels.paste(4, (10, 44, 20, 50), np.full((10, 6), 9))
     assert parents(labels, 4)[9] == (1, 2_000_000_000)
+
+
+def test_a_pasted_label_may_bring_its_facts(labels):
+    known = LabelRow(3, 9, object="cell", area=77, parent=5, source="box")
+    labels.paste(2, (5, 5, 7, 9), np.full((2, 4), 3), [known])
+    assert labels.rows(2) == [replace(known, level=2, area=8, parent=0)]
+    assert labels.window(2, 3) == (slice(5, 7), slice(5, 9))
+    assert labels.row(2, 4) is None
+
+
+def test_an_array_too_small_for_what_is_pasted_is_replaced(labels):
+    small = np.full(SHAPE, 7, dtype=np.uint8)
+    labels.attach(1, small)
+    labels.paste(1, (0, 0, 1, 2), np.array([[300, 7]]))
+    assert labels.array(1)[0, 0] == 300
+    assert {row.index: row.area for row in labels.rows(1)} == {7: 1999, 300: 1}
+    labels.attach(1, small)
+    labels.paste(1, (0, 0, 1, 2), np.array([[200, 7]]))
+    assert labels.array(1) is small
 
 
 def brute_force_parents(labels, level):
@@ -176,10 +194,9 @@ def test_any_series_of_edits_leaves_the_same_as_counting_anew(labels, seed):
         rows = labels.rows(level)
         if rows and rng.random() < 0.5:
             y, x = rng.integers(0, 40, 2).tolist()
-            window = (slice(y, y + 8), slice(x, x + 8))
+            box = (y, x, min(y + 8, 40), min(x + 8, 50))
             painted = rng.choice([0, rows[0].index, rows[-1].index, 50 + step])
-            labels.array(level)[window] = painted
-            labels.refresh(level, window if rng.random() < 0.7 else None)
+            labels.paste(level, box, np.full((box[2] - y, box[3] - x), painted))
         else:
             y, x = rng.integers(0, 25, 2)
             height, width = rng.integers(1, 30 // level, 2)
@@ -190,14 +207,14 @@ def test_any_series_of_edits_leaves_the_same_as_counting_anew(labels, seed):
             assert {row.index for row in labels.rows(each)} == {*labels.array(each).flat} - {0}
 
 
-def test_what_is_known_by_now_is_taken_over_with_an_edit(labels):
+def test_what_is_known_by_now_is_taken_over(labels):
     labels.add(rectangle(0, 0, 10, 10), 1, "click")
     second = labels.add(rectangle(20, 20, 30, 30), 1, "box")
-    labels.array(1)[0:2, 0:10] = 0
+    gone = LabelRow(7, 1, object="cell")
     named = [replace(row, object="cell", area=1, parent=5) for row in labels.rows(1)]
-    labels.refresh(1, (slice(0, 2), slice(0, 10)), named)
+    labels.learn(1, [*named, gone])
     assert [(row.object, row.area, row.parent) for row in labels.rows(1)] == [
-        ("cell", 80, 0),
+        ("cell", 100, 0),
         ("cell", second.area, 0),
     ]
 

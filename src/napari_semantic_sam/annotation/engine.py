@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_semantic_sam.annotation.session import Prompt
 from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.inference.levels import distinct_candidates
-from napari_semantic_sam.inference.results import Candidate
+from napari_semantic_sam.inference.combination import Combined, combine
+from napari_semantic_sam.inference.prompt import Prompt
+from napari_semantic_sam.inference.results import CroppedMask
 from napari_semantic_sam.model.config import Kind
 
 if TYPE_CHECKING:
@@ -121,26 +121,23 @@ def open_picture(
 
 
 def find_candidates(
-    opened: OpenPicture, prompts: Sequence[Prompt]
-) -> dict[Prompt, tuple[Candidate, ...]]:
-    """Return the distinct masks of each prompt, coarse to fine.
+    opened: OpenPicture, prompts: Sequence[Prompt], labels: Mapping[Prompt, CroppedMask]
+) -> Combined:
+    """Return what the prompts of one object give together.
+
+    Parameters
+    ----------
+    opened : OpenPicture
+    prompts : sequence of Prompt
+    labels : mapping of Prompt to CroppedMask
+        The mask of each prompt of kind "label".
 
     Raises
     ------
     UserError
         If the checkpoint does not take such prompts, or memory runs out.
     """
-    clicks = [prompt for prompt in prompts if prompt.kind == "click"]
-    boxes = [prompt for prompt in prompts if prompt.kind == "box"]
-    results = opened.model.predictor.predict(
-        opened.embedding,
-        points=[prompt.coordinates for prompt in clicks],
-        boxes=[prompt.coordinates for prompt in boxes],
-    )
-    return {
-        prompt: distinct_candidates(result.candidates)
-        for prompt, result in zip([*clicks, *boxes], results, strict=True)
-    }
+    return combine(opened.model.predictor, opened.embedding, prompts, labels)
 
 
 def _load(request: Request, report: Report, cancelled: Callable[[], bool]) -> Predictor:

@@ -2,181 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from weakref import WeakKeyDictionary
 
+from napari_semantic_sam.annotation.acts import write_mask
+from napari_semantic_sam.annotation.changes import Choice, ChoiceChange, Step
+from napari_semantic_sam.annotation.commit import (
+    Planned,
+    cut_to_rule,
+    losses,
+    refined_label,
+    source_of,
+)
+from napari_semantic_sam.annotation.editing import Label
+from napari_semantic_sam.annotation.edits import Edits
+from napari_semantic_sam.annotation.history import History
+from napari_semantic_sam.annotation.prompting import Prompting
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.cleanup import CleanUp
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 from napari_semantic_sam.inference.results import Candidate
 from napari_semantic_sam.model.config import Kind
 
-Coordinates = tuple[float, ...]
 
-_NOT_TAKEN = {
-    "click": "This model takes no clicks; draw a box, or choose another model.",
-    "box": "This model takes no boxes; click on the structure, or choose another model.",
-}
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A click or a box.
-
-    Attributes
-    ----------
-    kind : "click" or "box"
-    coordinates : tuple of floats
-        As `Predictor.predict` takes them: ``(y, x)`` of a click, whole numbers are centres
-        of pixels; ``(y0, x0, y1, x1)`` of a box, edges of pixels.
-    """
-
-    kind: Kind
-    coordinates: Coordinates
-
-
-@dataclass
-class PromptState:
-    """What a prompt gave, and where the user is in it.
-
-    Attributes
-    ----------
-    candidates : tuple of Candidate, or None
-        Distinct, coarse to fine; None while they are being computed.
-    index : int
-        Of the candidate on display, 0 for the coarsest.
-    kept : dict of int to LabelRow
-        The rows of the candidates that were kept, by index of the candidate.
-    """
-
-    candidates: tuple[Candidate, ...] | None = None
-    index: int = 0
-    kept: dict[int, LabelRow] = field(default_factory=dict)
-
-    @property
-    def shown(self) -> Candidate | None:
-        """The candidate on display."""
-        return self.candidates[self.index] if self.candidates else None
-
-    def show(self, index: int) -> None:
-        """Display the candidate at `index`, or the nearest there is."""
-        self.index = max(0, min(index, len(self.candidates or ()) - 1))
-
-
-class AnnotationSession:
+class AnnotationSession(Prompting):
     """Prompts, candidates and kept labels of one picture.
 
-    Whoever shows a session calls a method and reads the state again: there are no events.
-
-    Parameters
-    ----------
-    levels : LevelLabels
-        Where masks are kept.
-    kinds : collection of "click", "box"
-        The prompts that the model takes.
+    Whoever shows a session calls a method and reads the state again. Every act of the user is
+    a method and one step in `history`. Parameters are those of `Prompting`.
 
     Attributes
     ----------
-    levels : LevelLabels
-    active : Prompt or None
-        The prompt whose candidates are on display: the newest one.
+    target_level : int or None
+        Where the mask on display is to be kept, whatever its own level is.
     """
 
-    def __init__(self, levels: LevelLabels, kinds: Collection[Kind] = ("click", "box")) -> None:
-        self.levels = levels
-        self._kinds = kinds
-        self.active: Prompt | None = None
-        self._states: dict[Prompt, PromptState] = {}
+    def __init__(
+        self,
+        levels: LevelLabels,
+        kinds: Collection[Kind] = ("click", "box"),
+        history: History | None = None,
+    ) -> None:
+        super().__init__(levels, kinds, history)
+        self.target_level: int | None = None
+        self._tidied: WeakKeyDictionary[Candidate, tuple[CleanUp, Candidate]] = WeakKeyDictionary()
 
-    @property
-    def prompts(self) -> tuple[Prompt, ...]:
-        """All prompts, the oldest first."""
-        return tuple(self._states)
+    def tidied(self, candidate: Candidate) -> Candidate:
+        """Return a candidate after the clean-up of `options`; the same object every time.
 
-    @property
-    def waiting(self) -> tuple[Prompt, ...]:
-        """Prompts whose candidates have not come yet, the oldest first."""
-        return tuple(each for each, state in self._states.items() if state.candidates is None)
+        It may take a while for a large mask and may be called on a worker thread.
+        """
+        cleanup = self.options.cleanup
+        if cleanup == CleanUp():
+            return candidate
+        done = self._tidied.get(candidate)
+        if done is None or done[0] != cleanup:
+            done = self._tidied[candidate] = (cleanup, cleanup.apply(candidate))
+        return done[1]
 
-    @property
-    def current(self) -> PromptState:
-        """The state of the active prompt; a blank one while there is none."""
-        return PromptState(()) if self.active is None else self._states[self.active]
+    def preview(self) -> tuple[Planned, ...]:
+        """Return what `keep` would write now, coarse to fine, apart from what is kept."""
+        return tuple(self._plan(index) for index in self.current.to_keep)
 
-    @property
-    def shown_is_kept(self) -> bool:
-        """Whether the candidate on display was kept, and its label still exists."""
-        kept = self.current.kept.get(self.current.index)
-        # A number may have been given to another label meanwhile; its scores tell.
-        return kept is not None and any(
-            _same_mask(row, kept) for row in self.levels.rows(kept.level)
-        )
+    def keep(self) -> list[LabelRow]:
+        """Write the candidate on display and the marked ones, each into its level.
 
-    def check(self, prompt: Prompt) -> None:
-        """Say whether a prompt can be used.
+        The one on display goes to `target_level` if that is set. If the prompts hold a label
+        to refine, it takes the place of that label instead. The step's origin is ``{"act":
+        "keep", "group", "prompts", "rule", "cleanup", "labels"}``; each of the labels has
+        ``{"candidate", "level", "index"}``.
+
+        Returns
+        -------
+        list of LabelRow
+            Of the labels written, coarse to fine.
 
         Raises
         ------
         UserError
-            If it is a click outside of the picture, a box without area in it, or nothing
-            that the model takes.
+            If nothing is on display, or nothing under the masks may be written.
         """
-        if prompt.kind not in self._kinds:
-            raise UserError(_NOT_TAKEN[prompt.kind])
-        # Late, because it needs torch, which a worker has imported long before any prompt.
-        from napari_semantic_sam.inference.prompts import checked_prompts
-
-        points = [prompt.coordinates] if prompt.kind == "click" else []
-        boxes = [prompt.coordinates] if prompt.kind == "box" else []
-        checked_prompts(points, boxes, self.levels.shape)
-
-    def set_prompts(self, kind: Kind, coordinates: Iterable[Coordinates]) -> None:
-        """Say which prompts of a kind there are; those that were there keep their state.
-
-        The last new one becomes the active prompt.
-        """
-        wanted = [Prompt(kind, where) for where in coordinates]
-        for gone in [each for each in self._states if each.kind == kind and each not in wanted]:
-            del self._states[gone]
-        new = [prompt for prompt in wanted if prompt not in self._states]
-        self._states |= {prompt: PromptState() for prompt in new}
-        if new:
-            self.active = new[-1]
-        elif self.active not in self._states:
-            self.active = next(reversed(self._states), None)
-
-    def receive(self, found: Mapping[Prompt, Sequence[Candidate]]) -> None:
-        """Take the distinct candidates of prompts; those of prompts that are gone are dropped.
-
-        The candidate with the highest predicted IoU is on display first.
-        """
-        for prompt, candidates in found.items():
-            if prompt in self._states:
-                scores = [candidate.predicted_iou for candidate in candidates]
-                best = scores.index(max(scores)) if scores else 0
-                self._states[prompt] = PromptState(tuple(candidates), best)
-
-    def keep(self) -> LabelRow:
-        """Write the candidate on display into its level, where nothing is labelled yet.
-
-        Raises
-        ------
-        UserError
-            If nothing is on display, or every pixel under the mask is labelled already.
-        """
-        candidate = self.current.shown
-        if candidate is None or self.active is None:
+        if not self.current.candidates:
             raise UserError("There is no mask to keep; click on a structure first.")
-        row = self.levels.add(candidate, candidate.level, self.active.kind)
-        if row is None:
-            raise UserError(
-                f"Nothing was kept: under this mask, level {candidate.level} has labels already."
-            )
-        self.current.kept[self.current.index] = row
-        return row
+        written: dict[int, Label] = {}
+        notices: list[str] = []
+        with Edits(self.levels) as edits:
+            for index in self.current.to_keep:
+                plan = self._plan(index)
+                if plan.mask.area:
+                    notices.append(losses(plan.mask, self.levels, plan.level, plan.refines))
+                    row = write_mask(edits, plan, source_of(self._prompts))
+                    written[index] = (row.level, row.index)
+                else:
+                    notices.append(f"In level {plan.level} nothing under the mask was free.")
+        if not edits.changes:
+            raise UserError(self._refusal())
+        self._finish_keep(edits, written, " ".join(filter(None, notices)))
+        return [row for row in (self.levels.row(*label) for label in written.values()) if row]
+
+    def _plan(self, index: int) -> Planned:
+        """Work out what would be written for a candidate of the active group."""
+        state, prompts = self.current, self._prompts
+        mask = self.tidied((state.candidates or ())[index])
+        level, refines = mask.level, 0
+        if index == state.index:
+            refined = refined_label(prompts, self.levels) or (level, 0)
+            level = self.target_level or refined[0]
+            refines = refined[1] if refined[0] == level else 0
+        mask = cut_to_rule(mask, self.levels, level, self.options.rule, prompts, refines)
+        return Planned(index, level, mask, refines)
+
+    def _refusal(self) -> str:
+        state = self.current
+        if state.shown_is_kept:
+            row = state.kept[state.index]
+            return f"This mask is kept already: it is label {row.index} of level {row.level}."
+        levels = _listed(plan.level for plan in self.preview())
+        return f"Nothing was kept: under this mask, level {levels} has labels already."
+
+    def _finish_keep(self, edits: Edits, written: Mapping[int, Label], notice: str) -> None:
+        group, state = self.active or 0, self.current
+        follow = self._follow(edits.changes, {})
+        before = self._choices.get(group, Choice())
+        after = Choice(state.index, frozenset(), {**before.kept, **written})
+        self._choices[group] = after
+        origin = {
+            "act": "keep",
+            "group": group,
+            "prompts": self._prompts,
+            "rule": self.options.rule,
+            "cleanup": self.options.cleanup,
+            "labels": tuple(
+                {"candidate": index, "level": level, "index": label}
+                for index, (level, label) in written.items()
+            ),
+        }
+        levels = _listed(level for level, _ in written.values())
+        text = f"keep level{'s' if len(written) > 1 else ''} {levels}"
+        changes = (*edits.changes, *follow, ChoiceChange(group, before, after))
+        self._record(Step(text, changes, origin), notice)
 
 
-def _same_mask(first: LabelRow, second: LabelRow) -> bool:
-    def facts(row: LabelRow) -> tuple[int, float, float, str]:
-        return row.index, row.predicted_iou, row.stability, row.source
-
-    return facts(first) == facts(second)
+def _listed(numbers: Iterable[int]) -> str:
+    """Return "2, 3 and 5"."""
+    *first, last = map(str, numbers)
+    return f"{', '.join(first)} and {last}" if first else last

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from napari_semantic_sam.inference.results import Box
 
 LabelArray = npt.NDArray[np.integer[Any]]
 Window = tuple[slice, slice]
@@ -69,7 +71,37 @@ def measure(array: LabelArray, origin: tuple[int, int]) -> dict[int, tuple[int, 
     return dict(zip(values[firsts].tolist(), zip(areas, windows, strict=True), strict=True))
 
 
-def covers(
+def find_parents(
+    array: LabelArray, coarser: Mapping[int, LabelArray], children: Collection[int]
+) -> dict[int, tuple[int, int]]:
+    """Find the labels that cover enough of others.
+
+    Parameters
+    ----------
+    array : (h, w) integer array
+        Holds all pixels of `children`.
+    coarser : mapping of int to (h, w) integer array
+        The same part of the picture in coarser levels, the coarsest first.
+    children : collection of int
+        Labels in `array`.
+
+    Returns
+    -------
+    dict of int to (level, label)
+        The parent in the nearest coarser level that has one; nothing for those without.
+    """
+    begins, lengths = runs([array, *coarser.values()])
+    values = array[begins]
+    wanted = np.isin(values, np.fromiter(children, dtype=values.dtype))
+    y, x, lengths, values = begins[0][wanted], begins[1][wanted], lengths[wanted], values[wanted]
+    found: dict[int, tuple[int, int]] = {}
+    for level, parents in coarser.items():  # the nearest one comes last
+        for child, parent in _covers(values, parents[y, x], lengths):
+            found[child] = (level, parent)
+    return found
+
+
+def _covers(
     children: LabelArray, parents: LabelArray, lengths: Positions
 ) -> Iterable[tuple[int, int]]:
     """Return pairs of a child and the label that covers enough of it, from runs of both."""
@@ -91,9 +123,10 @@ def _changes(*sorted_together: LabelArray) -> Positions:
     return np.flatnonzero(begins)
 
 
-def overlap(first: Window, second: Window) -> bool:
-    """Tell whether two windows share a pixel."""
-    return all(a.start < b.stop and b.start < a.stop for a, b in zip(first, second, strict=True))
+def slices_of(box: Box) -> Window:
+    """Return a box as an index of arrays of the picture's size."""
+    y0, x0, y1, x1 = box
+    return slice(y0, y1), slice(x0, x1)
 
 
 def hull(windows: Sequence[Window]) -> Window:

@@ -8,19 +8,19 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.label_runs import (
     LabelArray,
     Window,
-    covers,
     distinct,
+    find_parents,
     hull,
     measure,
-    overlap,
-    runs,
+    slices_of,
 )
-from napari_semantic_sam.inference.results import Candidate
+from napari_semantic_sam.inference.results import Box, Candidate
 
 Source = Literal["click", "box", "automatic", "batch", "propagated", "painted"]
 
@@ -65,17 +65,35 @@ class LabelRow:
 COLUMNS = tuple(field.name for field in fields(LabelRow))
 
 
+_COUNTED = ("level", "area", "parent_level", "parent")
+
+
+def describe(candidate: Candidate, index: int, level: int, source: Source) -> LabelRow:
+    """Return what is known about the label of a candidate before it is written."""
+    return LabelRow(
+        index,
+        level,
+        predicted_iou=candidate.predicted_iou,
+        stability=candidate.stability,
+        source=source,
+    )
+
+
 def to_columns(rows: Iterable[LabelRow]) -> dict[str, list[Any]]:
     """Return rows as one list per column, as tables want them."""
     listed = list(rows)
     return {name: [getattr(row, name) for row in listed] for name in COLUMNS}
 
 
+_Part = tuple[int, Window]
+"""Some pixels of a label: how many, and what surrounds them."""
+
+
 class LevelLabels:
     """Label arrays of several levels over one picture, with a row for each label.
 
-    The arrays may be shared, for example with a viewer: they are only changed in place, and
-    `refresh` picks up what others changed.
+    The arrays may be shared, for example with a viewer: they are changed in place, and nobody
+    else may change them.
 
     Parameters
     ----------
@@ -105,8 +123,33 @@ class LevelLabels:
         rows = self._rows.get(level, {})
         return [rows[index] for index in sorted(rows)]
 
+    def row(self, level: int, index: int) -> LabelRow | None:
+        """Return the row of a label; None if there is no such label."""
+        return self._rows.get(level, {}).get(index)
+
+    def window(self, level: int, index: int) -> Window:
+        """Return a part of the picture that holds all pixels of a label that exists."""
+        return self._windows[level][index]
+
+    def next_index(self, level: int, count: int = 1) -> int:
+        """Return the first of `count` successive numbers for new labels of a level.
+
+        Raises
+        ------
+        UserError
+            If the array's type cannot count further.
+        """
+        array = self.array(level)
+        limit, used = np.iinfo(array.dtype).max, int(array.max())
+        if used + count > limit:
+            raise UserError(
+                f"The labels of level {level} are {array.dtype}, which cannot count beyond "
+                f"{limit}; convert that layer to a larger integer type."
+            )
+        return used + 1
+
     def attach(self, level: int, array: LabelArray, rows: Iterable[LabelRow] = ()) -> None:
-        """Use an array that exists already for a level.
+        """Use an array that exists already for a level, in place of the one it has.
 
         Parameters
         ----------
@@ -124,10 +167,16 @@ class LevelLabels:
             raise ValueError(
                 f"need integers of shape {self.shape}, got {array.dtype} {array.shape}"
             )
+        known = {row.index: row for row in rows}
+        measured = measure(array, (0, 0))
         self._arrays[level] = array
-        self._rows[level] = {row.index: row for row in rows}
-        self._windows[level] = {}
-        self.refresh(level)
+        self._windows[level] = {index: window for index, (_, window) in measured.items()}
+        self._rows[level] = {
+            index: replace(known.get(index, LabelRow(index, level)), level=level, area=area)
+            for index, (area, _) in measured.items()
+        }
+        for each in (level, *self._finer(level)):
+            self._set_parents(each, self._rows[each])
 
     def detach(self, level: int) -> None:
         """Forget a level; its labels are no longer parents."""
@@ -160,78 +209,75 @@ class LevelLabels:
         """
         if candidate.shape != self.shape:
             raise ValueError(f"a mask of a {candidate.shape} picture cannot go into {self.shape}")
-        array = self.array(level)
-        y0, x0, y1, x1 = candidate.box
-        window = (slice(y0, y1), slice(x0, x1))
-        free = candidate.crop & (array[window] == 0)
+        present = self.array(level)[slices_of(candidate.box)]
+        free = candidate.crop & (present == 0)
         if not free.any():
             return None
-        index = _next_label(array, level)
-        array[window][free] = index
-        self._windows[level][index] = window
-        self._rows[level][index] = LabelRow(
-            index,
-            level,
-            predicted_iou=candidate.predicted_iou,
-            stability=candidate.stability,
-            area=int(np.count_nonzero(free)),
-            source=source,
-        )
-        self._set_parents(level, [index])
-        for finer in self._finer(level):
-            self._set_parents(finer, np.unique(self._arrays[finer][window][free]).tolist())
-        return self._rows[level][index]
+        row = describe(candidate, self.next_index(level), level, source)
+        self.paste(level, candidate.box, np.where(free, row.index, present), [row])
+        return self.row(level, row.index)
 
-    def refresh(
-        self, level: int, window: Window | None = None, rows: Iterable[LabelRow] = ()
+    def paste(
+        self,
+        level: int,
+        box: Box,
+        pixels: npt.ArrayLike,
+        rows: Iterable[LabelRow] = (),
     ) -> None:
-        """Take over what was changed in a level's array from outside.
+        """Write pixels of a level, and what is known about labels.
 
-        New labels get a row with source "painted", labels that are gone lose theirs; areas
-        are counted and parents found anew, those of finer levels too.
+        New labels get a row with source "painted" unless one is given, labels that are gone
+        lose theirs; areas are counted and parents found anew, those of finer levels too.
 
         Parameters
         ----------
         level : int
-        window : (rows, columns), optional
-            Slices with non-negative bounds around everything that was changed; the whole
-            picture when left out. Only labels with pixels in it, now or before, are counted.
+        box : (y0, x0, y1, x1) ints
+            Pixels ``[y0:y1, x0:x1]``. The array is replaced by one of a larger type if
+            it cannot hold them.
+        pixels : (y1 - y0, x1 - x0) integers
         rows : iterable of LabelRow, optional
-            What is known by now about its labels; area and parent in them count for nothing.
+            As for `learn`.
         """
-        known = {row.index: row for row in rows}
-        for index, row in self._rows[level].items():
-            self._rows[level][index] = replace(
-                known.get(index, row),
-                area=row.area,
-                parent_level=row.parent_level,
-                parent=row.parent,
-            )
-        touched = None if window is None else self._touched(level, window)
-        self._set_parents(level, self._count(level, touched, window))
-        for each in self._finer(level):
-            below = self._rows[each] if window is None else distinct(self._arrays[each][window])
-            self._set_parents(each, below)
+        window, origin, after = slices_of(box), box[:2], np.asarray(pixels)
+        array = self.array(level)
+        if not _fits(after, array.dtype):
+            array = array.astype(np.promote_types(array.dtype, after.dtype))
+            self._arrays[level] = array
+        before = array[window]
+        changed = before != after
+        lost = measure(np.where(changed, before, 0), origin)
+        gained = measure(np.where(changed, after, 0), origin)
+        array[window] = after
+        for index in lost.keys() | gained.keys():
+            self._count(level, index, lost.get(index), gained.get(index))
+        self.learn(level, rows)
+        self._set_parents(level, lost.keys() | gained.keys())
+        for finer in self._finer(level):
+            below = np.where(changed, self._arrays[finer][window], 0)
+            self._set_parents(finer, distinct(below))
 
-    def _touched(self, level: int, window: Window) -> set[int]:
-        """Return the labels that are in a window, or may have been before it was changed."""
-        before = [index for index, box in self._windows[level].items() if overlap(box, window)]
-        return {index for index in distinct(self._arrays[level][window]) if index > 0} | {*before}
+    def learn(self, level: int, rows: Iterable[LabelRow]) -> None:
+        """Take over facts about labels of a level, such as names.
 
-    def _count(self, level: int, touched: set[int] | None, window: Window | None) -> set[int]:
-        """Measure labels, all for None, that lie in their old boxes and a window."""
+        What is counted (area and parent) stays, and so do labels that do not exist.
+        """
+        present = self._rows[level]
+        for row in rows:
+            if row.index in present:
+                old = present[row.index]
+                counted = {name: getattr(old, name) for name in _COUNTED}
+                present[row.index] = replace(row, **counted)
+
+    def _count(self, level: int, index: int, lost: _Part | None, gained: _Part | None) -> None:
+        """Note that a label lost and gained some pixels; new ones and empty ones, too."""
         rows, windows = self._rows[level], self._windows[level]
-        region = (slice(0, self.shape[0]), slice(0, self.shape[1]))
-        if touched is not None and window is not None:
-            region = hull([window, *(windows[index] for index in touched & windows.keys())])
-        measured = measure(self._arrays[level][region], (region[0].start, region[1].start))
-        counted = rows.keys() | measured.keys() if touched is None else touched
-        for index in counted:
-            row, _ = rows.pop(index, LabelRow(index, level)), windows.pop(index, None)
-            if index in measured:
-                area, windows[index] = measured[index]
-                rows[index] = replace(row, area=area)
-        return set(counted)
+        row = rows.pop(index, LabelRow(index, level))
+        area = row.area - (lost[0] if lost else 0) + (gained[0] if gained else 0)
+        parts = [windows.pop(index)] if index in windows else []
+        if area > 0:
+            rows[index] = replace(row, area=area)
+            windows[index] = hull([*parts, gained[1]] if gained else parts)
 
     def _finer(self, level: int) -> list[int]:
         return [each for each in self.levels if each > level]
@@ -242,39 +288,16 @@ class LevelLabels:
         children = set(indices) & rows.keys()
         if not children:
             return
-        found = self._parents_of(level, children)
+        coarser = self.levels[: self.levels.index(level)]
+        region = hull([self._windows[level][index] for index in children])
+        above = {each: self._arrays[each][region] for each in coarser}
+        found = find_parents(self._arrays[level][region], above, children) if above else {}
         for index in children:
             parent_level, parent = found.get(index, (0, 0))
             if (rows[index].parent_level, rows[index].parent) != (parent_level, parent):
                 rows[index] = replace(rows[index], parent_level=parent_level, parent=parent)
 
-    def _parents_of(self, level: int, children: set[int]) -> dict[int, tuple[int, int]]:
-        """Return ``(level, index)`` of the parents of those that have one."""
-        found: dict[int, tuple[int, int]] = {}
-        coarser = self.levels[: self.levels.index(level)]
-        if not coarser:
-            return found
-        region = hull([self._windows[level][index] for index in children])
-        arrays = [self._arrays[each][region] for each in (level, *coarser)]
-        begins, lengths = runs(arrays)
-        values = arrays[0][begins]
-        wanted = np.isin(values, np.fromiter(children, dtype=values.dtype))
-        begins, lengths, values = (
-            (begins[0][wanted], begins[1][wanted]),
-            lengths[wanted],
-            values[wanted],
-        )
-        for each, array in zip(coarser, arrays[1:], strict=True):  # the nearest one comes last
-            for child, parent in covers(values, array[begins], lengths):
-                found[child] = (each, parent)
-        return found
 
-
-def _next_label(array: LabelArray, level: int) -> int:
-    index = int(array.max()) + 1
-    if index > np.iinfo(array.dtype).max:
-        raise UserError(
-            f"The labels of level {level} are {array.dtype}, which cannot count beyond "
-            f"{index - 1}; convert that layer to a larger integer type."
-        )
-    return index
+def _fits(pixels: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    limits = np.iinfo(dtype)
+    return not pixels.size or bool(limits.min <= pixels.min() and pixels.max() <= limits.max)

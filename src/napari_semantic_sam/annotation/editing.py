@@ -1,0 +1,238 @@
+"""Labels that a user edits step by step, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from scipy import ndimage
+
+from napari_semantic_sam.annotation import acts
+from napari_semantic_sam.annotation.changes import Change, LabelsChange, Step
+from napari_semantic_sam.annotation.commit import KeepOptions, losses
+from napari_semantic_sam.annotation.edits import Edits, apply_labels, mask_of, whole
+from napari_semantic_sam.annotation.history import History
+from napari_semantic_sam.inference.cleanup import CleanUp
+from napari_semantic_sam.inference.label_runs import LabelArray, slices_of
+from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
+from napari_semantic_sam.inference.prompt import Prompt
+from napari_semantic_sam.inference.results import Box, CroppedMask
+
+Event = Literal["step", "undo", "redo", "adopt"]
+Listener = Callable[[Event, Step], None]
+Label = tuple[int, int]
+"""Level and number."""
+
+
+class LabelEditing:
+    """The labels of a picture, each edit of which is one step that can be undone.
+
+    Every method that edits raises `UserError` if a label does not exist or nothing would
+    change, and then leaves everything as it was.
+
+    Parameters
+    ----------
+    levels : LevelLabels
+        The labels.
+    history : History, optional
+        An empty one.
+
+    Attributes
+    ----------
+    levels : LevelLabels
+    history : History
+        The steps so far.
+    options : KeepOptions
+        How masks are written.
+    listeners : list of callables
+        Called with ``("step" | "undo" | "redo" | "adopt", Step)`` after it was done.
+    notice : str
+        What the last step did to other labels, for the user; "" for nothing.
+    """
+
+    def __init__(self, levels: LevelLabels, history: History | None = None) -> None:
+        self.levels = levels
+        self.history = history or History()
+        self.options = KeepOptions()
+        self.listeners: list[Listener] = []
+        self.notice = ""
+
+    def mask_of(self, level: int, index: int) -> CroppedMask:
+        """Return the pixels of a label."""
+        return mask_of(self.levels, level, index)
+
+    def label_prompt(self, level: int, index: int) -> Prompt:
+        """Return the prompt that asks to refine a label."""
+        mask = self.mask_of(level, index)
+        depth = ndimage.distance_transform_edt(np.pad(mask.crop, 1))[1:-1, 1:-1]
+        y, x = np.unravel_index(depth.argmax(), depth.shape)
+        where = (float(mask.box[0] + y), float(mask.box[1] + x))
+        return Prompt("label", (float(level), float(index), *where))
+
+    def delete(self, level: int, index: int) -> None:
+        """Make a label background."""
+        with Edits(self.levels) as edits:
+            acts.delete(edits, level, index)
+        self._finish(f"delete label {index} of level {level}", edits)
+
+    def rename(
+        self, level: int, index: int, *, object: str | None = None, part: str | None = None
+    ) -> None:
+        """Give a label names, "" for none; None leaves a name as it is.
+
+        The score of a name that changes is forgotten: it was the model's.
+        """
+        with Edits(self.levels) as edits:
+            acts.rename(edits, level, index, object=object, part=part)
+        self._finish(f"rename label {index} of level {level}", edits)
+
+    def move(self, level: int, index: int, to_level: int) -> LabelRow:
+        """Take a label to another level, where the commit rule decides what it may cover."""
+        mask = self.mask_of(level, index)
+        rule = self.options.rule
+        notice = losses(mask, self.levels, to_level) if rule == "replace" else ""
+        with Edits(self.levels) as edits:
+            row = acts.move(edits, level, index, to_level, rule)
+        if row.area < mask.area:
+            notice = f"Of its {mask.area} pixels only {row.area} were free in level {to_level}."
+        moved = {(level, index): (to_level, row.index)}
+        self._finish(f"move label {index} to level {to_level}", edits, moved, notice)
+        return row
+
+    def merge(self, level: int, indices: Sequence[int]) -> LabelRow:
+        """Make labels of a level one, which keeps number and names of the first."""
+        with Edits(self.levels) as edits:
+            row = acts.merge(edits, level, indices)
+        moved = {(level, index): (level, row.index) for index in indices}
+        self._finish(f"merge {len(moved)} labels of level {level}", edits, moved)
+        return row
+
+    def split(self, level: int, index: int) -> list[LabelRow]:
+        """Make each connected piece of a label one of its own; the largest keeps the number."""
+        with Edits(self.levels) as edits:
+            rows = acts.split(edits, level, index)
+        self._finish(f"split label {index} of level {level}", edits)
+        return rows
+
+    def clean(self, level: int, index: int, cleanup: CleanUp) -> LabelRow:
+        """Tidy up a label; other labels stay as they are."""
+        with Edits(self.levels) as edits:
+            row = acts.clean(edits, level, index, cleanup)
+        self._finish(f"clean up label {index} of level {level}", edits)
+        return row
+
+    def record_stroke(self, level: int, window: Box, before: LabelArray, after: LabelArray) -> None:
+        """Take over what the user drew in a level.
+
+        Parameters
+        ----------
+        level : int
+        window : (y0, x0, y1, x1) ints
+            Holds all that changed.
+        before, after : (y1 - y0, x1 - x0) integer arrays
+            Whether `after` is in the level's array yet makes no difference.
+        """
+        self.levels.array(level)[slices_of(window)] = before
+        with Edits(self.levels) as edits:
+            edits.write(level, window, after)
+        self._finish(f"draw in level {level}", edits)
+
+    def replace_level(self, level: int, array: LabelArray, rows: Iterable[LabelRow] = ()) -> None:
+        """Use another array for a level, which may be new.
+
+        Parameters
+        ----------
+        level : int
+        array : (H, W) integer array
+            Becomes the level's array; the one it had is let go.
+        rows : iterable of LabelRow, optional
+            What is known about its labels; what was known before holds for the others.
+
+        Raises
+        ------
+        ValueError
+            If it is not an integer array of the picture's shape.
+        """
+        with Edits(self.levels) as edits:
+            if level in self.levels.levels:
+                edits.replace(level, array, rows)
+            else:
+                edits.insert(level, array, rows)
+        self._finish(f"replace level {level}", edits)
+
+    def remove_level(self, level: int) -> None:
+        """Forget a level; undo brings it back."""
+        with Edits(self.levels) as edits:
+            edits.remove(level)
+        self._finish(f"remove level {level}", edits)
+
+    def adopt(self, level: int, array: LabelArray, rows: Iterable[LabelRow] = ()) -> None:
+        """Use an array that turned up for a level; no step, it was not done here.
+
+        Parameters and errors are those of `replace_level`.
+        """
+        self.levels.attach(level, array, rows)
+        change = LabelsChange(level, None, None, None, (), tuple(self.levels.rows(level)))
+        self._tell("adopt", Step(f"adopt level {level}", (change,)))
+
+    def snapshot(self) -> Step:
+        """Return the step that makes all labels, as they are now, out of nothing."""
+        changes = tuple(whole(self.levels, level) for level in self.levels.levels)
+        return Step("labels", changes)
+
+    def perform(self, step: Step) -> None:
+        """Do a step that was recorded, as if the user did it now."""
+        self._apply(step)
+        self._record(step)
+
+    def undo(self) -> Step | None:
+        """Take the last step back, and return it; None if there is none."""
+        step = self.history.undo()
+        if step:
+            self.notice = ""
+            self._apply(step.reversed())
+            self._tell("undo", step)
+        return step
+
+    def redo(self) -> Step | None:
+        """Make the last step that was taken back again, and return it; None if there is none."""
+        step = self.history.redo()
+        if step:
+            self.notice = ""
+            self._apply(step)
+            self._tell("redo", step)
+        return step
+
+    def _finish(
+        self,
+        text: str,
+        edits: Edits,
+        moved: Mapping[Label, Label] | None = None,
+        notice: str = "",
+    ) -> None:
+        """Record edits that were made as a step, along with what follows from them."""
+        if edits.changes:
+            follow = self._follow(edits.changes, moved or {})
+            self._record(Step(text, (*edits.changes, *follow)), notice)
+
+    def _record(self, step: Step, notice: str = "") -> None:
+        self.notice = notice
+        self.history.push(step)
+        self._tell("step", step)
+
+    def _follow(
+        self, changes: Sequence[LabelsChange], moved: Mapping[Label, Label]
+    ) -> list[Change]:
+        """Make, and return, the changes that follow from changes of labels; here none."""
+        return []
+
+    def _apply(self, step: Step) -> None:
+        """Make the changes of a step."""
+        for change in step.changes:
+            if isinstance(change, LabelsChange):
+                apply_labels(self.levels, change)
+
+    def _tell(self, event: Event, step: Step) -> None:
+        for listener in tuple(self.listeners):
+            listener(event, step)

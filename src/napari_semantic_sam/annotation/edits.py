@@ -1,0 +1,167 @@
+"""Writing labels so that it can be taken back: each write is noted as a change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_semantic_sam.annotation.changes import LabelsChange, compact
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.label_runs import LabelArray, Window, distinct, slices_of
+from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
+from napari_semantic_sam.inference.results import EMPTY, Box, CroppedMask, tight
+
+
+class Edits:
+    """A place to edit labels: notes the changes, and takes all of them back if one fails.
+
+    Use it in a ``with`` statement.
+
+    Parameters
+    ----------
+    levels : LevelLabels
+
+    Attributes
+    ----------
+    changes : list of LabelsChange
+        What was done, in order; nothing for edits that change nothing.
+    """
+
+    def __init__(self, levels: LevelLabels) -> None:
+        self.levels = levels
+        self.changes: list[LabelsChange] = []
+
+    def __enter__(self) -> Edits:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            for change in reversed(self.changes):
+                apply_labels(self.levels, change.reversed())
+
+    def write(
+        self, level: int, box: Box, pixels: npt.ArrayLike, rows: Iterable[LabelRow] = ()
+    ) -> None:
+        """Write pixels ``[y0:y1, x0:x1]`` of a level, and what is known about labels in them."""
+        present, wanted = self.levels.array(level)[slices_of(box)], np.asarray(pixels)
+        window, inner = _difference(present, wanted, box)
+        before, after = compact(present[inner]), compact(wanted[inner])
+        if not after.size:
+            return
+        touched = _labels_of(before, after)
+        noted = self._rows(level, touched)
+        self.levels.paste(level, window, after, rows)
+        self.changes.append(
+            LabelsChange(level, window, before, after, noted, self._rows(level, touched))
+        )
+
+    def learn(self, level: int, row: LabelRow) -> None:
+        """Change what is known about a label that exists."""
+        before = self._rows(level, {row.index})
+        self.levels.learn(level, [row])
+        after = self._rows(level, {row.index})
+        if after != before:
+            self.changes.append(LabelsChange(level, None, None, None, before, after))
+
+    def replace(self, level: int, array: LabelArray, rows: Iterable[LabelRow]) -> None:
+        """Use another array for a level that exists, and what is known about its labels."""
+        old, rows_before = self.levels.array(level), self.levels.rows(level)
+        self.levels.attach(level, array, [*rows_before, *rows])
+        window, inner = _difference(old, array, (0, 0, *self.levels.shape))
+        # As text, because a score that is not known (NaN) does not even equal itself.
+        facts = {row.index: repr(row) for row in rows_before}
+        touched = _labels_of(old[inner], array[inner]) | {
+            row.index for row in self.levels.rows(level) if repr(row) != facts.get(row.index)
+        }
+        noted = tuple(row for row in rows_before if row.index in touched)
+        if touched:
+            after = self._rows(level, touched)
+            self.changes.append(LabelsChange(level, window, old[inner], array[inner], noted, after))
+
+    def insert(self, level: int, array: LabelArray, rows: Iterable[LabelRow]) -> None:
+        """Use an array for a level that does not exist yet, and what is known about its labels."""
+        self.levels.attach(level, array, rows)
+        self.changes.append(whole(self.levels, level))
+
+    def remove(self, level: int) -> None:
+        """Forget a level."""
+        if level not in self.levels.levels:
+            raise UserError(f"There is no level {level}; choose one of the level layers.")
+        self.changes.append(whole(self.levels, level).reversed())
+        self.levels.detach(level)
+
+    def _rows(self, level: int, indices: Iterable[int]) -> tuple[LabelRow, ...]:
+        found = (self.levels.row(level, index) for index in sorted(indices))
+        return tuple(row for row in found if row)
+
+
+def apply_labels(levels: LevelLabels, change: LabelsChange) -> None:
+    """Make a change of labels again."""
+    if change.window is None:
+        levels.learn(change.level, change.rows_after)
+    elif change.after is not None:
+        levels.paste(change.level, change.window, change.after, change.rows_after)
+    elif change.level in levels.levels:
+        levels.detach(change.level)
+
+
+def whole(levels: LevelLabels, level: int) -> LabelsChange:
+    """Return the change that makes a level, as it is now, out of nothing."""
+    array = levels.array(level)
+    window, _ = tight(array != 0, 0, 0)
+    pixels = array[slices_of(window)]
+    return LabelsChange(level, window, None, pixels, (), tuple(levels.rows(level)))
+
+
+def row_of(levels: LevelLabels, level: int, index: int) -> LabelRow:
+    """Return the row of a label.
+
+    Raises
+    ------
+    UserError
+        If there is no such label.
+    """
+    row = levels.row(level, index)
+    if row is None:
+        raise UserError(f"Level {level} has no label {index}; choose one from the list of labels.")
+    return row
+
+
+def mask_of(levels: LevelLabels, level: int, index: int) -> CroppedMask:
+    """Return the pixels of a label.
+
+    Raises
+    ------
+    UserError
+        If there is no such label.
+    """
+    row_of(levels, level, index)
+    rows, columns = levels.window(level, index)
+    own = levels.array(level)[rows, columns] == index
+    return CroppedMask(*tight(own, rows.start, columns.start), levels.shape)
+
+
+def _difference(before: LabelArray, after: LabelArray, box: Box) -> tuple[Box, Window]:
+    """Return where two versions of a box differ: in the picture, and inside of the box."""
+    window, _ = tight(before != after, *box[:2])
+    if window == EMPTY:
+        return EMPTY, slices_of(EMPTY)
+    return window, slices_of(relative(window, box))
+
+
+def relative(inner: Box, outer: Box) -> Box:
+    """Return a box as seen from the corner of another one."""
+    (y0, x0, y1, x1), (top, left) = inner, outer[:2]
+    return y0 - top, x0 - left, y1 - top, x1 - left
+
+
+def _labels_of(*arrays: LabelArray) -> set[int]:
+    return {index for array in arrays for index in distinct(array) if index > 0}

@@ -1,0 +1,134 @@
+"""The first line of a journal: which picture, which model, which versions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import napari_semantic_sam
+from napari_semantic_sam.annotation.engine import OpenPicture, Request
+from napari_semantic_sam.errors import UserError
+
+FORMAT_VERSION = 1
+_ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the steps of a journal were made with.
+
+    Attributes
+    ----------
+    image : str
+        What the user calls the picture.
+    image_hash : str
+        Of its pixels; see `picture_hash`.
+    shape : (H, W)
+        Of the picture.
+    checkpoint, checkpoint_hash : str
+        The model as it was chosen, and the fingerprint of its weights.
+    level_order : tuple of ints
+        Tokens of level 1 (coarsest), 2 and so on.
+    preparation_hash : str
+        How the picture was prepared for the network.
+    contrast_limits : (low, high) or None
+        Values shown to the network as black and white; None for its own choice.
+    device, package, torch : str
+        Where the model ran, and the versions of this package and of PyTorch.
+    started : str
+        Date and time, ISO 8601.
+    journal : int
+        Version of the format.
+    """
+
+    image: str
+    image_hash: str
+    shape: tuple[int, int]
+    checkpoint: str
+    checkpoint_hash: str
+    level_order: tuple[int, ...]
+    preparation_hash: str
+    contrast_limits: tuple[float, float] | None
+    device: str
+    package: str
+    torch: str
+    started: str
+    journal: int = FORMAT_VERSION
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the fields for JSON, the version of the format first."""
+        return {"journal": self.journal} | asdict(self)
+
+    @classmethod
+    def from_plain(cls, data: Mapping[str, Any]) -> Header:
+        """Read what `to_plain` gave.
+
+        Raises
+        ------
+        UserError
+            If it comes from a later version of this package.
+        KeyError, TypeError
+            If it is no header.
+        """
+        if data["journal"] > FORMAT_VERSION:
+            raise UserError(
+                "The journal was written by a later version of napari-semantic-sam; update "
+                "napari-semantic-sam."
+            )
+        return cls(**{field.name: _tuple(data[field.name]) for field in fields(cls)})
+
+
+def describe(request: Request, opened: OpenPicture) -> Header:
+    """Return the header of a session; reads all pixels, so call it beside the user interface.
+
+    Parameters
+    ----------
+    request : Request
+        Which picture was asked for.
+    opened : OpenPicture
+        What it gave.
+    """
+    import torch  # late; whoever has an open picture has loaded it
+
+    model, embedding = opened.model, opened.embedding
+    return Header(
+        image=request.name,
+        image_hash=picture_hash(request.picture),
+        shape=embedding.shape,
+        checkpoint=model.checkpoint,
+        checkpoint_hash=model.predictor.model.checkpoint_hash,
+        level_order=model.level_order,
+        preparation_hash=embedding.image.preparation_hash,
+        contrast_limits=request.contrast_limits,
+        device=model.place,
+        package=napari_semantic_sam.__version__,
+        torch=str(torch.__version__),
+        started=datetime.now().astimezone().isoformat(timespec="seconds"),
+    )
+
+
+def picture_hash(picture: npt.ArrayLike) -> str:
+    """Return the sha256 of a picture's type, shape and pixels, whatever its byte order.
+
+    Parameters
+    ----------
+    picture : array
+        ``(H, W)`` or ``(H, W, C)``; may be lazy.
+    """
+    array = np.asarray(picture)
+    little = array.dtype.newbyteorder("<")
+    digest = hashlib.sha256(f"{little.str} {array.shape}".encode())
+    for start in range(0, len(array), _ROWS_AT_ONCE):  # so that copies stay small
+        rows = array[start : start + _ROWS_AT_ONCE]
+        digest.update(np.ascontiguousarray(rows, dtype=little).data)
+    return digest.hexdigest()
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,209 @@
+"""Computing again what a journal says the model found, and comparing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_semantic_sam.annotation.acts import write_mask
+from napari_semantic_sam.annotation.changes import Groups, Step
+from napari_semantic_sam.annotation.commit import Planned, cut_to_rule, refined_label
+from napari_semantic_sam.annotation.edits import Edits, apply_labels, mask_of
+from napari_semantic_sam.annotation.journal_header import picture_hash
+from napari_semantic_sam.annotation.recording import Made, Recording, Redone, Undone, read_journal
+from napari_semantic_sam.annotation.session import AnnotationSession
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.combination import combine
+from napari_semantic_sam.inference.level_labels import LevelLabels
+from napari_semantic_sam.inference.prompt import Prompt
+from napari_semantic_sam.inference.results import EMPTY, Candidate, CroppedMask
+
+if TYPE_CHECKING:
+    from napari_semantic_sam.inference.predictor import PictureEmbedding, Predictor
+
+SAME_IOU = 0.999
+"""On the same device, the recorded and the recomputed mask overlap at least this much."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A kept object, as recorded and as computed again.
+
+    Attributes
+    ----------
+    step : int
+        Which step of the journal kept it, from 1.
+    level, index : int
+        The label.
+    area : int
+        As recorded, in pixels.
+    iou : float
+        Of the two masks, 0..1.
+    """
+
+    step: int
+    level: int
+    index: int
+    area: int
+    iou: float
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the two masks agree."""
+        return self.iou >= SAME_IOU
+
+
+def replay(
+    journal: str | Path,
+    image: npt.ArrayLike,
+    load: Callable[[str, str], Predictor],
+    *,
+    checkpoint: str | None = None,
+    device: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Replayed]:
+    """Compute the masks of a journal's kept objects again, from its prompts.
+
+    What was edited by hand is taken as recorded; objects whose keeping was undone are left out.
+
+    Parameters
+    ----------
+    journal : path
+    image : array
+        The picture that was annotated, as `io.images.read_image` gives it.
+    load : callable
+        Returns the predictor of a checkpoint on a device.
+    checkpoint, device : str, optional
+        Instead of those named in the journal.
+    progress : callable, optional
+        Called with the events that are done, and their number.
+
+    Returns
+    -------
+    list of Replayed
+        In the order in which they were kept.
+
+    Raises
+    ------
+    UserError
+        If the journal cannot be read, or picture, checkpoint or preparation differ.
+    """
+    recording = read_journal(journal)
+    _check(recording, "image_hash", picture_hash(image), "another picture; give the one annotated")
+    predictor = load(
+        recording.header.checkpoint if checkpoint is None else checkpoint,
+        recording.header.device if device is None else device,
+    )
+    other = "another checkpoint than this one; name the right one with --checkpoint"
+    _check(recording, "checkpoint_hash", predictor.model.checkpoint_hash, other)
+    embedding = predictor.embed(image, contrast_limits=recording.header.contrast_limits)
+    how = "a picture prepared differently, by another version or with other contrast limits"
+    _check(recording, "preparation_hash", embedding.image.preparation_hash, how)
+    return _Replay(predictor, embedding).run(recording, progress)
+
+
+def _check(recording: Recording, field: str, present: str, complaint: str) -> None:
+    if any(getattr(header, field) != present for header in recording.headers):
+        raise UserError(f"{recording.path} was recorded with {complaint}.")
+
+
+class _Replay:
+    """Walks through a recording; before each step that kept something, asks the model."""
+
+    def __init__(self, predictor: Predictor, embedding: PictureEmbedding) -> None:
+        self._predictor, self._embedding = predictor, embedding
+        self._session = AnnotationSession(LevelLabels(embedding.shape))
+        self._groups: Groups = {}
+        self._label_masks: dict[Prompt, CroppedMask] = {}
+
+    def run(
+        self, recording: Recording, progress: Callable[[int, int], None] | None
+    ) -> list[Replayed]:
+        done: list[list[Replayed]] = []
+        undone: list[list[Replayed]] = []
+        steps = 0
+        for number, event in enumerate(recording.events, 1):
+            if isinstance(event, Made):
+                steps += 1
+                done.append(self._step(event.step, steps))
+                undone.clear()
+            else:
+                event.apply(self._session)
+            if isinstance(event, Undone):
+                undone.append(done.pop())
+            elif isinstance(event, Redone):
+                done.append(undone.pop())
+            self._look_at_labels()
+            if progress is not None:
+                progress(number, len(recording.events))
+        return [each for found in done for each in found]
+
+    def _step(self, step: Step, number: int) -> list[Replayed]:
+        computed = self._recompute(step.origin) if step.origin else []
+        self._session.perform(step)
+        labels = step.origin["labels"] if step.origin else ()
+        return [
+            _compare(number, _mask(self._session.levels, label), mask, label)
+            for label, mask in zip(labels, computed, strict=True)
+        ]
+
+    def _recompute(self, origin: Mapping[str, Any]) -> list[CroppedMask]:
+        """Return the masks of the labels that would be written; nothing stays written."""
+        levels, prompts = self._session.levels, origin["prompts"]
+        candidates = self._candidates(prompts)
+        refined = refined_label(prompts, levels)
+        written: list[Mapping[str, int]] = []
+        edits = Edits(levels)
+        for label in origin["labels"]:
+            level, candidate, index = label["level"], label["candidate"], 0
+            refines = label["index"] if refined == (level, label["index"]) else 0
+            if candidate < len(candidates):
+                mask = origin["cleanup"].apply(candidates[candidate])
+                mask = cut_to_rule(mask, levels, level, origin["rule"], prompts, refines)
+                planned = Planned(candidate, level, mask, refines)
+                index = write_mask(edits, planned, "click").index if mask.area else 0
+            written.append({"level": level, "index": index})
+        masks = [_mask(levels, label) for label in written]
+        for change in reversed(edits.changes):
+            apply_labels(levels, change.reversed())
+        return masks
+
+    def _candidates(self, prompts: Sequence[Prompt]) -> tuple[Candidate, ...]:
+        return combine(self._predictor, self._embedding, prompts, self._label_masks).candidates
+
+    def _look_at_labels(self) -> None:
+        """Note how labels look when they become prompts, which is when the model is asked."""
+        before, self._groups = self._groups, dict(self._session.groups)
+        for group, prompts in self._groups.items():
+            if before.get(group) != prompts:
+                self._label_masks |= _masks_of(prompts, self._session.levels)
+
+
+def _masks_of(prompts: Sequence[Prompt], levels: LevelLabels) -> dict[Prompt, CroppedMask]:
+    labels = {
+        prompt: (int(prompt.coordinates[0]), int(prompt.coordinates[1]))
+        for prompt in prompts
+        if prompt.kind == "label"
+    }
+    return {
+        prompt: mask_of(levels, *label) for prompt, label in labels.items() if levels.row(*label)
+    }
+
+
+def _mask(levels: LevelLabels, label: Mapping[str, int]) -> CroppedMask:
+    """Return the pixels of a label; none if there is no such label."""
+    if levels.row(label["level"], label["index"]):
+        return mask_of(levels, label["level"], label["index"])
+    return CroppedMask(EMPTY, np.zeros((0, 0), dtype=bool), levels.shape)
+
+
+def _compare(
+    step: int, recorded: CroppedMask, computed: CroppedMask, label: Mapping[str, int]
+) -> Replayed:
+    iou = recorded.iou(computed)
+    return Replayed(step, label["level"], label["index"], recorded.area, iou)
