@@ -127,7 +127,7 @@ def test_segment_says_what_is_wrong_in_one_line(command_line, checkpoint, folder
     assert not list(folder.glob("out/*"))
 
 
-@pytest.mark.parametrize("protocol", ["one-click", "box", "granularity"])
+@pytest.mark.parametrize("protocol", ["one-click", "box", "granularity", "interactive"])
 def test_evaluate_writes_a_report(command_line, checkpoint, folder, protocol):
     output = folder / "new" / "report.json"
     code, out, err = command_line(
@@ -143,6 +143,7 @@ def test_evaluate_writes_a_report(command_line, checkpoint, folder, protocol):
         "one-click": {"oracle_iou", "max_iou", "random_oracle_iou", "random_max_iou"},
         "box": {"box_iou", "box_max_iou"},
         "granularity": {"granularity_iou", "targets_per_click"},
+        "interactive": {"noc_80", "noc_90", "reached_80", "reached_90", "iou_after_5"},
     }[protocol]
     assert expected | {"n_objects", "seconds_embed", "seconds_click"} <= set(report["summary"])
     assert report["summary"]["n_objects"] == 4

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, replace
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +16,7 @@ import typer
 from napari_semantic_sam.errors import UserError
 
 if TYPE_CHECKING:
-    from napari_semantic_sam.batch.segment import SegmentReport
+    from napari_semantic_sam.batch.files import SegmentReport
     from napari_semantic_sam.inference import Predictor
     from napari_semantic_sam.model.registry import CheckpointInfo
 
@@ -75,26 +74,60 @@ def segment(
     model: Model = "tiny",
     device: Device = "auto",
     channels: Channels = "",
+    automatic: Annotated[
+        bool, typer.Option("--automatic", help="Segment everything, without clicks and boxes.")
+    ] = False,
+    levels: Annotated[
+        str, typer.Option(help="With --automatic: levels to look for (1,3,6); else all.")
+    ] = "",
+    measure: Annotated[
+        bool, typer.Option("--measure", help="With --automatic: tables of sizes and shapes.")
+    ] = False,
+    pixel_size: Annotated[
+        float | None, typer.Option(min=1e-6, help="With --measure: micrometres per pixel.")
+    ] = None,
 ) -> None:
-    """Segment the same clicks and boxes in pictures.
+    """Segment the same clicks and boxes in pictures, or everything in them.
 
-    Writes one label image for each level and a table of the masks for each picture.
+    Writes one label image for each level and a table of the masks for each picture. What an
+    automatic run has finished is not done again.
     """
     clicks = [(y, x) for y, x in _coordinates("--points", points, "y,x")]
     corners = [(y0, x0, y1, x1) for y0, x0, y1, x1 in _coordinates("--boxes", boxes, "y0,x0,y1,x1")]
-    chosen = _channels(channels)
+    chosen, wanted = _channels(channels), _levels(levels)
+    if automatic and (clicks or corners):
+        raise UserError("--automatic finds everything by itself; leave out --points and --boxes.")
+    if not automatic and (wanted or measure):
+        raise UserError("--levels and --measure belong to --automatic; add it or leave them out.")
+    if pixel_size is not None and not measure:
+        raise UserError("--pixel-size belongs to --measure; add it or leave it out.")
 
-    from napari_semantic_sam.batch.segment import segment_files
+    predictor = _predictor(model, device)
+    if automatic:
+        from napari_semantic_sam.batch.automatic import Measuring, segment_everything
+        from napari_semantic_sam.inference.automatic.picture import suited_settings
 
-    reports = segment_files(
-        images,
-        _predictor(model, device),
-        clicks,
-        corners,
-        output,
-        channels=chosen,
-        progress=_tell_segmented,
-    )
+        reports = segment_everything(
+            images,
+            predictor,
+            suited_settings(predictor, wanted),
+            output,
+            channels=chosen,
+            measuring=Measuring(pixel_size) if measure else None,
+            progress=_tell_segmented,
+        )
+    else:
+        from napari_semantic_sam.batch.segment import segment_files
+
+        reports = segment_files(
+            images,
+            predictor,
+            clicks,
+            corners,
+            output,
+            channels=chosen,
+            progress=_tell_segmented,
+        )
     if any(report.error for report in reports):
         raise typer.Exit(1)
 
@@ -111,7 +144,7 @@ def evaluate(
     ],
     output: Annotated[Path, typer.Option(help="The report: JSON, and markdown beside it.")],
     protocol: Annotated[
-        str, typer.Option(help="one-click, box, granularity or interactive.")
+        str, typer.Option(help="one-click, box, granularity, interactive or automatic.")
     ] = "one-click",
     model: Model = "tiny",
     device: Device = "auto",
@@ -119,6 +152,10 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Of random clicks and choices.")] = 0,
     max_objects: Annotated[
         int | None, typer.Option(min=1, help="Prompt for so many objects of a picture.")
+    ] = None,
+    level: Annotated[
+        int | None,
+        typer.Option(help="With automatic: the level that counts, not the checkpoint's."),
     ] = None,
 ) -> None:
     """Measure a model on pictures with annotations.
@@ -139,6 +176,7 @@ def evaluate(
         seed=seed,
         channels=chosen,
         max_objects=max_objects,
+        level=level,
         progress=lambda done, total, name: _tell_step(f"{done + 1} of {total}: {name}"),
     )
     _tell_step("")
@@ -177,6 +215,42 @@ def train(
         recipe = replace(recipe, start=start)
     path = run(recipe, config.parent, output=output, max_minutes=max_minutes, resume=resume)
     print(f"Written: {path}")
+
+
+@app.command()
+def replay(
+    journal: Annotated[Path, typer.Argument(help="A journal of the annotation panel (.jsonl).")],
+    image: Annotated[Path, typer.Argument(help="The picture that was annotated.")],
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Name or file, instead of the journal's.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1 or mps, instead of the journal's.")
+    ] = None,
+) -> None:
+    """Compute the objects of an annotation again, from its journal.
+
+    Prints the overlap (IoU) of the recorded and the recomputed mask of each object; the exit
+    code is 1 if one is below 0.999.
+    """
+    from napari_semantic_sam.annotation.replay import replay as repeat
+    from napari_semantic_sam.io.images import read_image
+
+    found = repeat(
+        journal,
+        read_image(image),
+        _predictor,
+        checkpoint=checkpoint,
+        device=device,
+        progress=lambda done, total: _tell_step("" if done == total else f"{done} of {total}"),
+    )
+    print(f"{'step':>6} {'level':>5} {'label':>6} {'pixels':>8} {'IoU':>8}")
+    for each in found:
+        print(f"{each.step:6} {each.level:5} {each.index:6} {each.area:8} {each.iou:8.5f}")
+    same = sum(each.is_same for each in found)
+    print(f"{same} of {len(found)} objects are the same.")
+    if same < len(found):
+        raise typer.Exit(1)
 
 
 @models.command("list")
@@ -246,6 +320,15 @@ def _channels(text: str) -> list[int] | None:
         ) from error
 
 
+def _levels(text: str) -> list[int]:
+    try:
+        return [int(level) for level in text.split(",")] if text else []
+    except ValueError as error:
+        raise UserError(
+            f'--levels "{text}" cannot be read; write whole numbers as "1,3,6".'
+        ) from error
+
+
 def _mask_folders(values: list[str]) -> dict[str, Path]:
     """Read ``FOLDER`` or ``NAME=FOLDER``; several folders without a name go by their own."""
     folders: dict[str, Path] = {}
@@ -274,7 +357,8 @@ def _tell_segmented(report: SegmentReport) -> None:
     if report.error:
         _tell_error(report.error)
     else:
-        print(f"{report.image}: {report.masks} masks in {report.files[-1].parent}")
+        before = " (done before)" if report.done_before else ""
+        print(f"{report.image}: {report.masks} masks in {report.files[-1].parent}{before}")
 
 
 def _tell_bytes(done: int, total: int | None) -> None:

@@ -38,6 +38,7 @@ class KnownPicture:
 
     def __post_init__(self) -> None:
         self.asked: list[tuple[float, float]] = []
+        self._known: dict[tuple[int, int], torch.Tensor] = {}
         self.config = PRESETS["tiny"]
         self.level_order = tuple(reversed(range(len(self.truth))))
         self.checkpoint_hash = "c0ffee"
@@ -57,8 +58,11 @@ class KnownPicture:
         for level in (len(self.truth) - token for token in range(len(self.truth))):
             labels = self.truth[level - 1]
             label = labels[row, column]
-            masks.append(self._logits(labels == label))
-            scores.append(self.scores.get((level, int(label)), 0.95) if label else 0.1)
+            key = (level, int(label))
+            if key not in self._known:
+                self._known[key] = self._logits(labels == label)
+            masks.append(self._known[key])
+            scores.append(self.scores.get(key, 0.95) if label else 0.1)
         return torch.stack(masks), scores
 
     def _logits(self, mask):

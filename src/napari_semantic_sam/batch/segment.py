@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from napari_semantic_sam.batch.files import (
+    SegmentReport,
+    segment_each,
+    write_csv,
+    write_together,
+)
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.level_labels import COLUMNS, LabelRow, LevelLabels
 from napari_semantic_sam.inference.levels import distinct_candidates
 from napari_semantic_sam.inference.results import PromptResult
-from napari_semantic_sam.io.files import atomic_path, make_folder
+from napari_semantic_sam.io.files import make_folder
 from napari_semantic_sam.io.images import read_image, write_labels
 from napari_semantic_sam.io.pairs import by_stem
 
@@ -24,27 +27,6 @@ if TYPE_CHECKING:
 
 PROMPT_COLUMNS = ("prompt", "prompt_y0", "prompt_x0", "prompt_y1", "prompt_x1")
 """Number of the prompt from 1, clicks first, and its place; both corners of a click agree."""
-
-
-@dataclass(frozen=True)
-class SegmentReport:
-    """What became of one file.
-
-    Attributes
-    ----------
-    image : Path
-    files : tuple of Path
-        What was written; nothing if there was an error.
-    masks : int
-        Number of labels written, over all levels.
-    error : str
-        One sentence that names the file, or "".
-    """
-
-    image: Path
-    files: tuple[Path, ...] = ()
-    masks: int = 0
-    error: str = ""
 
 
 def segment_files(
@@ -89,17 +71,12 @@ def segment_files(
     if not pictures or not (len(points) or len(boxes)):
         raise UserError("Give at least one picture and at least one click or box.")
     folder = make_folder(output)
-    reports = []
-    for stem, path in pictures.items():
-        try:
-            results = _predict(path, predictor, points, boxes, channels)
-            report = _write(path, stem, results, predictor.levels, folder)
-        except UserError as error:
-            report = SegmentReport(path, error=_naming(path, error))
-        reports.append(report)
-        if progress is not None:
-            progress(report)
-    return reports
+
+    def segment(stem: str, path: Path) -> SegmentReport:
+        results = _predict(path, predictor, points, boxes, channels)
+        return _write(path, stem, results, predictor.levels, folder)
+
+    return segment_each(pictures, segment, progress)
 
 
 def _predict(
@@ -126,19 +103,8 @@ def _write(
     writers[folder / f"{stem}_masks.csv"] = partial(
         _write_table, rows=rows, origins=origins, results=results
     )
-    _write_together(writers)
+    write_together(writers)
     return SegmentReport(path, tuple(writers), masks=len(rows))
-
-
-def _write_together(writers: Mapping[Path, Callable[[Path], None]]) -> None:
-    """Write several files, none of which appears or is replaced before all are complete."""
-    with ExitStack() as stack:
-        for target, write in writers.items():
-            temporary = stack.enter_context(atomic_path(target))
-            try:
-                write(temporary)
-            except UserError as error:  # which names a file that nobody will find
-                raise UserError(str(error).replace(temporary.name, target.name)) from error
 
 
 def _collect(results: Sequence[PromptResult]) -> tuple[LevelLabels, dict[tuple[int, int], int]]:
@@ -169,22 +135,9 @@ def _write_table(
     path: Path, rows: Sequence[LabelRow], origins: Sequence[int], results: Sequence[PromptResult]
 ) -> None:
     """Write the rows of one picture and the prompts they come from as CSV, atomically."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow((*COLUMNS, *PROMPT_COLUMNS))
-        for row, origin in zip(rows, origins, strict=True):
-            prompt = results[origin].prompt
-            corners = prompt if len(prompt) == 4 else prompt * 2
-            values = (*asdict(row).values(), origin + 1, *corners)
-            writer.writerow([_cell(value) for value in values])
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.6g}"
-    return value
-
-
-def _naming(path: Path, error: UserError) -> str:
-    sentence = str(error)
-    return sentence if str(path) in sentence else f"{path}: {sentence}"
+    lines = []
+    for row, origin in zip(rows, origins, strict=True):
+        prompt = results[origin].prompt
+        corners = prompt if len(prompt) == 4 else prompt * 2
+        lines.append((*asdict(row).values(), origin + 1, *corners))
+    write_csv(path, (*COLUMNS, *PROMPT_COLUMNS), lines)

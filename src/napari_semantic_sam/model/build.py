@@ -26,9 +26,14 @@ class MaskDecoder(Protocol):
         ...
 
     def __call__(
-        self, embedding: ImageEmbedding, prompts: Prompts, *, joint: bool = False
+        self,
+        embedding: ImageEmbedding,
+        prompts: Prompts,
+        *,
+        joint: bool = False,
+        last_only: bool = False,
     ) -> list[LayerPrediction]:
-        """Predict after every layer."""
+        """Predict after every layer, or the last one only."""
         ...
 
 

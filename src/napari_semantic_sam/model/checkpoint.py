@@ -138,7 +138,9 @@ def _filled(
     path: str | Path, metadata: CheckpointMetadata, tensors: Mapping[str, Tensor], digest: str
 ) -> SemanticSAM:
     try:
-        model = SemanticSAM(metadata.config, metadata.level_order, digest[:_HASH_DIGITS])
+        model = SemanticSAM(
+            metadata.config, metadata.level_order, digest[:_HASH_DIGITS], metadata.automatic
+        )
     except (UserError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} describes a network that cannot be built ({error}); "

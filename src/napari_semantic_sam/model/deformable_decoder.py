@@ -67,9 +67,14 @@ class DeformableMaskDecoder(nn.Module):
         return tuple(attention.project(memory, sizes) for attention in attentions)
 
     def forward(
-        self, embedding: ImageEmbedding, prompts: Prompts, *, joint: bool = False
+        self,
+        embedding: ImageEmbedding,
+        prompts: Prompts,
+        *,
+        joint: bool = False,
+        last_only: bool = False,
     ) -> list[LayerPrediction]:
-        """Predict after every layer; see `SemanticSAM.decode` for `joint`."""
+        """Predict after every layer, or the last one only; see `SemanticSAM.decode`."""
         queries = self._queries(prompts)
         reference = self._references(embedding, prompts, like=queries)
         scene = Scene(
@@ -85,7 +90,8 @@ class DeformableMaskDecoder(nn.Module):
             current = reference.detach()
             positions = self._positions(current).to(queries.dtype)
             queries = layer(queries, positions, current, values, scene)
-            predictions.append(self._predict(queries, reference, embedding, prompts))
+            if layer is self.layers[-1] or not last_only:
+                predictions.append(self._predict(queries, reference, embedding, prompts))
             reference = self._refine(queries, current)
         return predictions
 

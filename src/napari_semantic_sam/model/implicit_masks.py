@@ -10,6 +10,7 @@ on the whole picture only where a mask reaches the border of those.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import torch
@@ -17,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_semantic_sam.model.layers import MLP
+from napari_semantic_sam.model.predictions import MaskPiece
 from napari_semantic_sam.model.sampling import gather_bilinear
 
 PROMPT_SCALES = (8.0, 32.0, 128.0)
@@ -122,16 +124,34 @@ class ImplicitMasks:
     def dense(self) -> Tensor:
         """See `MaskSource.dense`; `OUTSIDE` where a mask cannot be."""
         height, width = self.features.shape[-2:]
-        logits = self.features.new_full((*self.boxes.shape[:2], height, width), OUTSIDE)
+        count, tokens = self.boxes.shape[:2]
+        logits = self.features.new_full((count * tokens, height, width), OUTSIDE)
+        for mask, piece in zip(logits, self.pieces(), strict=True):
+            rows, columns = piece.logits.shape
+            mask[piece.y0 : piece.y0 + rows, piece.x0 : piece.x0 + columns] = piece.logits
+        return logits.unflatten(0, (count, tokens))
+
+    def pick(self, prompts: Tensor, tokens: Tensor) -> ImplicitMasks:
+        """See `MaskSource.pick`."""
+        return ImplicitMasks(
+            features=self.features,
+            weights=self.weights.pick(prompts, tokens),
+            centre=self.centre[prompts],
+            boxes=self.boxes[prompts, tokens][:, None],
+            image_index=self.image_index[prompts],
+            stride=self.stride,
+        )
+
+    def pieces(self) -> Iterator[MaskPiece]:
+        """See `MaskSource.pieces`."""
+        height, width = self.features.shape[-2:]
         whole = (0, 0, width, height)
         for prompt, windows in enumerate(self._windows()):
             for token, window in enumerate(windows):
                 inside = self._window_logits(prompt, token, window)
                 if _is_cut(inside > 0, window, whole):
                     window, inside = whole, self._window_logits(prompt, token, whole)
-                x0, y0, x1, y1 = window
-                logits[prompt, token, y0:y1, x0:x1] = inside
-        return logits
+                yield MaskPiece(window[1], window[0], inside)
 
     def _windows(self) -> list[list[Window]]:
         """Per prompt and token, the cells around the box; none if it lies outside."""

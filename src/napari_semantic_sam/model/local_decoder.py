@@ -82,9 +82,14 @@ class LocalMaskDecoder(nn.Module):
         return ()
 
     def forward(
-        self, embedding: ImageEmbedding, prompts: Prompts, *, joint: bool = False
+        self,
+        embedding: ImageEmbedding,
+        prompts: Prompts,
+        *,
+        joint: bool = False,
+        last_only: bool = False,
     ) -> list[LayerPrediction]:
-        """Predict after every layer; prompts never see each other.
+        """Predict after every layer, or the last one only; prompts never see each other.
 
         Raises
         ------
@@ -99,7 +104,8 @@ class LocalMaskDecoder(nn.Module):
         predictions = []
         for layer in self.layers:
             queries = layer(queries, memory)
-            predictions.append(self._predict(self.norm(queries), embedding, anchors))
+            if layer is self.layers[-1] or not last_only:
+                predictions.append(self._predict(self.norm(queries), embedding, anchors))
         return predictions
 
     def _anchors(self, embedding: ImageEmbedding, prompts: Prompts) -> Anchors:

@@ -37,6 +37,10 @@ class CheckpointMetadata:
         Names it was trained with; empty when it has no names.
     provenance : mapping
         Plain data: data sets, recipe, seed, numbers, hash of a source file.
+    automatic : mapping of str to number
+        What suits automatic segmentation, found on training images: ``"level"``, the level
+        to score, and any of ``"predicted_iou"``, ``"stability"`` and ``"spacing"``; empty
+        when nobody has looked.
     format_version : int
 
     Raises
@@ -56,6 +60,7 @@ class CheckpointMetadata:
     object_vocabulary: tuple[str, ...] = ()
     part_vocabulary: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    automatic: Mapping[str, float] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -66,6 +71,8 @@ class CheckpointMetadata:
             )
         if not set(self.experimental) <= set(self.capabilities):
             raise ValueError(f"experimental {self.experimental} must be among the capabilities")
+        if self.automatic.get("level", 1) not in range(1, self.config.num_tokens + 1):
+            raise ValueError(f"automatic {self.automatic} names a level that does not exist")
 
     def to_json(self) -> str:
         """Return the record as JSON text."""

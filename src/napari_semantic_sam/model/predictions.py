@@ -6,6 +6,7 @@ serves both, so that a mask head never computes more than is asked of it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,11 +14,40 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+@dataclass(frozen=True)
+class MaskPiece:
+    """The part of the mask logits of one query outside of which there is no mask.
+
+    Attributes
+    ----------
+    y0, x0 : int
+        Where it begins, in cells of the whole map of logits.
+    logits : (h, w) float tensor
+    """
+
+    y0: int
+    x0: int
+    logits: Tensor
+
+
 class MaskSource(Protocol):
     """Mask logits of N prompts × K tokens, computed on demand."""
 
     def dense(self) -> Tensor:
         """Logits at mask stride over the padded input, ``(N, K, H/s, W/s)``."""
+        ...
+
+    def pick(self, prompts: Tensor, tokens: Tensor) -> MaskSource:
+        """Return M chosen masks as those of M prompts with one token each.
+
+        Parameters
+        ----------
+        prompts, tokens : (M,) int64 tensors
+        """
+        ...
+
+    def pieces(self) -> Iterator[MaskPiece]:
+        """Yield the logits of every mask, prompt by prompt; few are in memory at once."""
         ...
 
     def sample_all(self, points: Tensor) -> Tensor:
@@ -77,6 +107,15 @@ class DenseMasks:
     def dense(self) -> Tensor:
         """Return the logits as they are."""
         return self.logits
+
+    def pick(self, prompts: Tensor, tokens: Tensor) -> DenseMasks:
+        """See `MaskSource.pick`."""
+        return DenseMasks(self.logits[prompts, tokens][:, None])
+
+    def pieces(self) -> Iterator[MaskPiece]:
+        """See `MaskSource.pieces`."""
+        for logits in self.logits.flatten(0, 1):
+            yield MaskPiece(0, 0, logits)
 
     def sample_all(self, points: Tensor) -> Tensor:
         """Sample bilinearly; see `MaskSource.sample_all`."""

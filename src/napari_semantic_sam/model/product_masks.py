@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from napari_semantic_sam.model.predictions import DenseMasks
+from napari_semantic_sam.model.predictions import DenseMasks, MaskPiece
+
+_MASKS_AT_ONCE = 48
+"""Few enough for their logits to stay in the processor's cache or near it."""
 
 
 class ProductMasks:
@@ -29,6 +33,18 @@ class ProductMasks:
     def dense(self) -> Tensor:
         """Return the logits; see `MaskSource.dense`."""
         return self._dense.logits
+
+    def pick(self, prompts: Tensor, tokens: Tensor) -> ProductMasks:
+        """See `MaskSource.pick`."""
+        queries = self._queries[prompts, tokens][:, None]
+        return ProductMasks(queries, self._features, self._image_index[prompts])
+
+    def pieces(self) -> Iterator[MaskPiece]:
+        """See `MaskSource.pieces`; every piece is a whole map."""
+        at_once = max(1, _MASKS_AT_ONCE // self._queries.shape[1])
+        parts = (self._queries.split(at_once), self._image_index.split(at_once))
+        for queries, image_index in zip(*parts, strict=True):
+            yield from ProductMasks(queries, self._features, image_index)._dense.pieces()
 
     def sample_all(self, points: Tensor) -> Tensor:
         """Sample bilinearly; see `MaskSource.sample_all`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +32,8 @@ class SemanticSAM(nn.Module):
     checkpoint_hash : str, optional
         Fingerprint of the weights; a fresh random one when left out, so that embeddings
         of two untrained models are never confused.
+    automatic : mapping of str to number, optional
+        See `CheckpointMetadata`.
     """
 
     pixel_mean: Tensor
@@ -42,11 +44,13 @@ class SemanticSAM(nn.Module):
         config: ModelConfig,
         level_order: Sequence[int] | None = None,
         checkpoint_hash: str | None = None,
+        automatic: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self.config = config
         self.level_order = tuple(level_order or range(config.num_tokens))
         self.checkpoint_hash = checkpoint_hash or uuid.uuid4().hex
+        self.automatic = dict(automatic or {})
         self.image_encoder = build_image_encoder(config)
         self.mask_decoder = build_mask_decoder(config)
         self.register_buffer("pixel_mean", _per_channel(config.pixel_mean), persistent=False)
@@ -107,7 +111,7 @@ class SemanticSAM(nn.Module):
         EmbeddingMismatchError
             If the embedding was made by other weights or in another data type.
         """
-        prediction = self.decode_layers(embedding, prompts, joint=joint)[-1]
+        prediction = self.decode_last(embedding, prompts, joint=joint)
         return Candidates(
             mask_logits=prediction.masks.dense(),
             predicted_iou=prediction.predicted_iou,
@@ -115,6 +119,14 @@ class SemanticSAM(nn.Module):
             geometry=embedding.geometry,
             mask_stride=self.mask_stride,
         )
+
+    def decode_last(
+        self, embedding: ImageEmbedding, prompts: Prompts, *, joint: bool = False
+    ) -> LayerPrediction:
+        """Predict as `decode`, but compute masks only where they are asked for."""
+        self._check(embedding, prompts)
+        prompts = prompts.to(self.device)
+        return self.mask_decoder(embedding, prompts, joint=joint, last_only=True)[-1]
 
     def decode_layers(
         self, embedding: ImageEmbedding, prompts: Prompts, *, joint: bool = False

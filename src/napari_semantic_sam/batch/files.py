@@ -1,0 +1,96 @@
+"""What all ways to segment files share: one report for each, and results that are whole."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.io.files import atomic_path
+
+
+@dataclass(frozen=True)
+class SegmentReport:
+    """What became of one file.
+
+    Attributes
+    ----------
+    image : Path
+    files : tuple of Path
+        What was written; nothing if there was an error.
+    masks : int
+        Number of labels written, over all levels.
+    error : str
+        One sentence that names the file, or "".
+    done_before : bool
+        Whether an earlier run wrote it in the same way, and nothing was done now.
+    """
+
+    image: Path
+    files: tuple[Path, ...] = ()
+    masks: int = 0
+    error: str = ""
+    done_before: bool = False
+
+
+def segment_each(
+    pictures: Mapping[str, Path],
+    segment: Callable[[str, Path], SegmentReport],
+    progress: Callable[[SegmentReport], None] | None,
+) -> list[SegmentReport]:
+    """Segment pictures one after the other; one that cannot be is reported, the others go on.
+
+    Parameters
+    ----------
+    pictures : mapping of stem to Path
+    segment : callable
+        Of a stem and a path; may raise a UserError.
+    progress : callable, optional
+        Called with each report as soon as its file is done.
+    """
+    reports = []
+    for stem, path in pictures.items():
+        try:
+            report = segment(stem, path)
+        except UserError as error:
+            report = SegmentReport(path, error=_naming(path, error))
+        reports.append(report)
+        if progress is not None:
+            progress(report)
+    return reports
+
+
+def write_together(writers: Mapping[Path, Callable[[Path], None]]) -> None:
+    """Write several files, none of which appears or is replaced before all are complete."""
+    with ExitStack() as stack:
+        for target, write in writers.items():
+            temporary = stack.enter_context(atomic_path(target))
+            try:
+                write(temporary)
+            except UserError as error:  # which names a file that nobody will find
+                raise UserError(str(error).replace(temporary.name, target.name)) from error
+
+
+def write_csv(path: Path, header: Sequence[str], lines: Iterable[Iterable[Any]]) -> None:
+    """Write a table, atomically; NaN becomes an empty cell."""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        for line in lines:
+            writer.writerow([_cell(value) for value in line])
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    return value
+
+
+def _naming(path: Path, error: UserError) -> str:
+    sentence = str(error)
+    return sentence if str(path) in sentence else f"{path}: {sentence}"

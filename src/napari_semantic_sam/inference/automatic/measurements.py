@@ -1,0 +1,116 @@
+"""Sizes and shapes of masks, and of what lies in them, in pixels or in physical units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from napari_semantic_sam.inference.automatic.tree import MaskTree, Node
+from napari_semantic_sam.inference.level_labels import LevelLabels
+
+Row = dict[str, Any]
+
+_LENGTHS = {
+    "equivalent_diameter": "equivalent_diameter_area",
+    "perimeter": "perimeter",
+    "major_axis": "axis_major_length",
+    "minor_axis": "axis_minor_length",
+}
+"""Our name of what grows with the pixel size, and that of scikit-image."""
+_RATIOS = ("eccentricity", "solidity")
+
+
+def measure_masks(labels: LevelLabels, pixel_size: float | None = None) -> list[Row]:
+    """Measure every label.
+
+    Parameters
+    ----------
+    labels : LevelLabels
+    pixel_size : float, optional
+        Side of a pixel in micrometres.
+
+    Returns
+    -------
+    list of dict
+        By level and index: the columns of `LabelRow`; the centroid and the bounding box
+        in pixels; the diameter of the disc of the same area, the perimeter and the axes of
+        the ellipse with the same moments, in pixels or, with a pixel size, in micrometres
+        (``…_um``, and also ``area_um2``); eccentricity and solidity; the number of labels
+        directly in it; and its share of its parent's area.
+    """
+    tree = MaskTree.of(labels)
+    shapes = {node: shape for level in labels.levels for node, shape in _shapes(labels, level)}
+    return [
+        {
+            **asdict(row),
+            **_place(shapes[node]),
+            **_size(shapes[node], pixel_size),
+            **{name: float(getattr(shapes[node], name)) for name in _RATIOS},
+            "children": len(tree.children[node]),
+            "share_of_parent": tree.area_ratio(node),
+        }
+        for node, row in tree.rows.items()
+    ]
+
+
+def measure_parents(labels: LevelLabels, pixel_size: float | None = None) -> list[Row]:
+    """Count and measure what lies in every label: "nuclei per cell", "nucleus / cell area".
+
+    Parameters
+    ----------
+    labels : LevelLabels
+    pixel_size : float, optional
+        Side of a pixel in micrometres.
+
+    Returns
+    -------
+    list of dict
+        One for each label and each finer level that has an image, by level and index: the
+        labels of that level in it, directly or through others between; their area, as in
+        `measure_masks`; and its share of the label's own.
+    """
+    tree, levels = MaskTree.of(labels), labels.levels
+    rows = []
+    for (level, index), row in tree.rows.items():
+        inside = list(tree.below((level, index)))
+        for finer in (each for each in levels if each > level):
+            area = sum(tree.rows[node].area for node in inside if node[0] == finer)
+            rows.append(
+                {
+                    "level": level,
+                    "index": index,
+                    "inside_level": finer,
+                    "inside_count": sum(node[0] == finer for node in inside),
+                    **_in_units({"inside_area": float(area)}, 2, pixel_size),
+                    "inside_share_of_area": area / row.area,
+                }
+            )
+    return rows
+
+
+def _shapes(labels: LevelLabels, level: int) -> Sequence[tuple[Node, Any]]:
+    from skimage.measure import regionprops
+
+    return [((level, shape.label), shape) for shape in regionprops(labels.array(level))]
+
+
+def _place(shape: Any) -> Row:
+    names = ("y0", "x0", "y1", "x1")
+    box = {f"box_{name}": int(edge) for name, edge in zip(names, shape.bbox, strict=True)}
+    return {"centroid_y": float(shape.centroid[0]), "centroid_x": float(shape.centroid[1]), **box}
+
+
+def _size(shape: Any, pixel_size: float | None) -> Row:
+    lengths = {ours: float(getattr(shape, theirs)) for ours, theirs in _LENGTHS.items()}
+    area = {} if pixel_size is None else _in_units({"area": float(shape.area)}, 2, pixel_size)
+    return {**area, **_in_units(lengths, 1, pixel_size)}
+
+
+def _in_units(values: Row, dimensions: int, pixel_size: float | None) -> Row:
+    if pixel_size is None:
+        return values
+    unit = "um" if dimensions == 1 else "um2"
+    factor = math.pow(pixel_size, dimensions)
+    return {f"{name}_{unit}": value * factor for name, value in values.items()}
