@@ -56,7 +56,9 @@ def place_clicks(viewer: Viewer, model: str) -> None:
     def click() -> None:
         if annotator.clicks is not None:
             annotator.changed.disconnect(click)
-            annotator.clicks.add(CLICKS)
+            for place in CLICKS:
+                annotator.next_object()
+                annotator.clicks.add(place)
 
     annotator.changed.connect(click)
     annotator.start(annotator.images[0], model, "auto")

@@ -34,7 +34,12 @@ def _vispy_without_gl():
 
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path, monkeypatch):
+    from napari import settings
+
     monkeypatch.setenv("NAPARI_SEMANTIC_SAM_HOME", str(tmp_path / "home"))
+    # The preferences of a test are its own, too.
+    settings._clear_plugin_settings_cache()
+    monkeypatch.setattr(settings, "_CFG_PATH", str(tmp_path / "settings.yaml"))
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +65,9 @@ class FakePredictor:
         self.gate.wait(10)
         if self.error:
             raise self.error
-        return SimpleNamespace(shape=image.shape[:2])
+        return SimpleNamespace(
+            shape=image.shape[:2], image=SimpleNamespace(preparation_hash="fake")
+        )
 
     def predict(self, embedding, points=(), boxes=()):
         self.gate.wait(10)
@@ -102,6 +109,7 @@ def predictor(monkeypatch):
         SimpleNamespace(
             device="cpu",
             level_order=(0, 1, 2),
+            checkpoint_hash="fake",
             config=SimpleNamespace(prompt_types={"click": 0, "box": 1}),
         )
     )

@@ -41,6 +41,25 @@ def draw_box(layer, start, end):
     interactions.mouse_release_callbacks(layer, event)
 
 
+def draw_shape(layer, places):
+    """Draw a line or an outline free-hand, with the button held down, in pixels."""
+    event = SimpleNamespace(
+        type="mouse_press",
+        pos=np.array(places[0]),
+        position=places[0],
+        modifiers=(),
+        handled=False,
+        is_dragging=False,
+    )
+    interactions.mouse_press_callbacks(layer, event)
+    event.type, event.is_dragging = "mouse_move", True
+    for place in places[1:]:
+        event.pos, event.position = 10 * np.array(place), place
+        interactions.mouse_move_callbacks(layer, event)
+    event.type = "mouse_release"
+    interactions.mouse_release_callbacks(layer, event)
+
+
 def press(viewer, key):
     """Press a key, as the canvas hands it on: to the active layer first, then the viewer."""
     handler = KeymapHandler()

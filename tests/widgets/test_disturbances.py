@@ -12,6 +12,7 @@ from napari.layers import Labels
 from panel_actions import CELLS, click, messages, press, shown
 
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.widgets.layers import record_of
 
 
@@ -88,7 +89,7 @@ def test_a_session_on_a_second_image_and_back(started, viewer, qtbot):
     assert viewer.layers["cells · clicks"].visible
     assert not viewer.layers["second · clicks"].visible
     shown(started, qtbot)
-    assert started.annotator.session.active.coordinates == (30, 40)
+    assert started.annotator.session.groups == {1: (Prompt("click", (30, 40)),)}
 
 
 def test_renaming_the_image_keeps_its_layers_together(started, viewer, qtbot):
@@ -153,7 +154,7 @@ def test_another_image_of_the_same_name_starts_afresh(started, viewer, qtbot, ho
         qtbot.waitUntil(lambda: started.annotator.session is None)
     second.name = "cells"
     restart(started, qtbot)
-    assert started.annotator.session.prompts == ()
+    assert started.annotator.session.groups == {}
     assert started.annotator.session.levels.levels == []
     click(started, qtbot, 30, 40)
     started.annotator.keep()
@@ -184,7 +185,7 @@ def test_level_labels_without_an_id_go_by_name(panel, viewer, qtbot):
 def test_prompt_layers_are_deleted_half_way(started, viewer, qtbot):
     click(started, qtbot, 30, 40)
     viewer.layers.remove("cells · clicks")
-    qtbot.waitUntil(lambda: started.annotator.session.prompts == ())
+    qtbot.waitUntil(lambda: started.annotator.session.groups == {})
     assert "“cells · clicks” was removed" in messages()[-1]
     viewer.layers.remove("cells · boxes")
     qtbot.waitUntil(lambda: "“cells · boxes” was removed" in messages()[-1])
@@ -294,10 +295,12 @@ def test_masks_lie_where_the_image_lies(panel, viewer, qtbot):
     click(panel, qtbot, 30, 40)
     panel.annotator.keep()
 
+    preview = viewer.layers["turned · preview"]
+    qtbot.waitUntil(lambda: len(preview.data) > 1)
+
     def check():
-        corner = panel.annotator.session.current.shown.box[:2]
+        corner = panel.annotator.session.current.candidates[0].box[:2]
         expected = image.data_to_world(corner)
-        preview = viewer.layers["turned · preview"]
         np.testing.assert_allclose(preview.data_to_world((0, 0)), expected)
         for name in ("turned · level 2", "turned · clicks", "turned · boxes"):
             np.testing.assert_allclose(viewer.layers[name].data_to_world(corner), expected)

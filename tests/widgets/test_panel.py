@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
 from panel_actions import CELLS, click, draw_box, messages, press, shown
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractSlider, QComboBox, QLabel, QProgressBar, QPushButton
 
 from napari_semantic_sam.inference.level_labels import COLUMNS
 from napari_semantic_sam.widgets.layers import record_of
@@ -16,6 +17,12 @@ from napari_semantic_sam.widgets.layers import record_of
 @pytest.fixture
 def viewer(viewer_model):
     return viewer_model
+
+
+def clicks_of(panel):
+    """Return the clicks of the active object."""
+    session = panel.annotator.session
+    return [prompt.coordinates for prompt in session.groups[session.active]]
 
 
 def test_start_adds_layers_ready_for_clicks(started, viewer):
@@ -78,16 +85,18 @@ def test_level_layers_are_ordered_and_linked(started, viewer, qtbot):
     assert (row["parent_level"], row["parent"]) == (1, 1)
 
 
-def test_the_preview_shows_the_candidate_and_what_was_kept(started, viewer, qtbot):
+def test_the_preview_shows_the_candidates_and_what_was_kept(started, viewer, qtbot):
     preview = viewer.layers["cells · preview"]
     assert not preview.data[..., 3].any()
     click(started, qtbot, 30, 40)
-    assert preview.data.shape == (21, 21, 4)
-    np.testing.assert_array_equal(preview.translate, (20, 30))
-    assert preview.data[10, 10, 3] > 0
+    qtbot.waitUntil(lambda: preview.data.shape == (41, 41, 4))
+    np.testing.assert_array_equal(preview.translate, (10, 20))
+    coarse, chosen, outline = (5, 5, 3), (13, 13, 3), (10, 20, 3)
+    assert preview.data[coarse] == 0
+    assert preview.data[chosen] > 0
     started.annotator.keep()
-    assert preview.data[10, 10, 3] == 0
-    assert preview.data[0, 10, 3] > 0
+    qtbot.waitUntil(lambda: preview.data[chosen] == 0)
+    assert preview.data[outline] > 0
     assert viewer.layers.selection.active == started.annotator.clicks
 
 
@@ -136,7 +145,7 @@ def test_a_click_outside_is_refused(started, qtbot, predictor):
     started.annotator.clicks.add([-5, 10])
     assert "outside" in messages()[-1]
     np.testing.assert_array_equal(started.annotator.clicks.data, [[30, 40]])
-    assert started.annotator.session.active.coordinates == (30, 40)
+    assert clicks_of(started) == [(30, 40)]
     assert len(predictor.asked) == 1
 
 
@@ -177,30 +186,20 @@ def test_existing_labels_are_never_overwritten(started, viewer, qtbot):
     assert viewer.layers["cells · level 2"].features["area"].tolist() == [441, 105]
 
     started.annotator.keep()
-    assert "Nothing was kept" in messages()[-1]
+    assert "kept already" in messages()[-1]
     assert after.max() == 2
-
-
-def test_several_clicks_at_once_are_one_request(started, qtbot, predictor):
-    predictor.gate.clear()
-    for x in (20, 40, 60):
-        started.annotator.clicks.add([30, x])
-    assert started.position.text() == "Finding masks …"
-    predictor.gate.set()
-    shown(started, qtbot)
-    assert [len(points) for points, _ in predictor.asked] == [1, 2]
-    assert started.annotator.session.current.shown.box == (20, 50, 41, 71)
 
 
 def test_candidates_of_a_click_that_is_gone_are_dropped(started, viewer, qtbot, predictor):
     predictor.gate.clear()
     started.annotator.clicks.add([30, 40])
+    assert started.position.text() == "Finding masks …"
     started.annotator.clicks.data = np.zeros((0, 2))
+    assert started.position.text() == "Click a structure, or draw a box."
     predictor.gate.set()
     qtbot.waitUntil(lambda: len(predictor.asked) == 1)
     click(started, qtbot, 10, 10)
-    assert started.annotator.session.active.coordinates == (10, 10)
-    assert started.annotator.session.prompts == (started.annotator.session.active,)
+    assert clicks_of(started) == [(10, 10)]
 
 
 def test_a_click_that_finds_nothing_says_so(started, qtbot, predictor):
@@ -221,7 +220,7 @@ def test_the_users_strokes_get_rows(started, viewer, qtbot):
         layer.paint((5, 5), 7)
     assert layer.features["source"].tolist() == ["click", "painted"]
     assert layer.features["index"].tolist() == [1, 7]
-    layer.undo()
+    started.annotator.undo()
     click(started, qtbot, 12, 60)
     started.annotator.keep()
     assert layer.features["index"].tolist() == [1, 2]
@@ -273,27 +272,25 @@ def test_labels_of_an_earlier_session_are_taken_over(started, viewer, qtbot):
     assert [each.name for each in viewer.layers].count("cells · clicks") == 1
 
 
-def test_what_is_in_use_is_visible(started, panel):
-    assert started.status.text() == "“cells”  ·  tiny on cpu"
+def test_what_is_in_use_and_its_limits_are_visible(started, panel):
+    assert started.status.text() == "“cells”  ·  tiny on cpu\nThis checkpoint has no names."
     assert started.model.currentText().startswith("tiny")
     assert "microscopy" in started.description.text()
 
 
 def test_what_a_model_lacks_is_said_before_it_is_used(panel):
     panel.model.setCurrentText("swin-t (to download)")
-    assert panel.description.text().endswith("Experimental: box.")
+    assert panel.description.text().endswith("has no names. Experimental: boxes.")
 
 
-def test_every_control_explains_itself(panel):
-    kinds = (QAbstractSlider, QComboBox, QLabel, QProgressBar, QPushButton)
-    controls = [each for each in panel.children() if isinstance(each, kinds)]
-    assert len(controls) > 10
-    assert all(each.toolTip() for each in controls)
-
-
-def test_the_panel_fits_a_small_screen(panel):
-    assert panel.minimumSizeHint().width() <= 320
-    assert panel.sizeHint().height() <= 480
+def test_what_an_act_did_besides_is_told(started, qtbot):
+    click(started, qtbot, 30, 40)
+    started.annotator.keep()
+    click(started, qtbot, 30, 45)
+    started.options.rule.setCurrentIndex(started.options.rule.findData("replace"))
+    started.keep_button.click()
+    assert started.annotator.session.notice
+    assert started.status.text().endswith(started.annotator.session.notice)
 
 
 def test_pictures_are_chosen_from_images_only(started, viewer):
@@ -308,3 +305,183 @@ def test_the_slider_takes_the_keyboard(started, qtbot):
     click(started, qtbot, 30, 40)
     qtbot.keyClick(started.slider, Qt.Key.Key_Right)
     assert started.position.text() == "3 of 3  ·  level 3"
+
+
+def listed(panel):
+    """Return what the list of masks says."""
+    rows = [panel.masks.list.item(row) for row in range(panel.masks.list.count())]
+    return [(row.text(), row.checkState() == Qt.CheckState.Checked) for row in rows]
+
+
+def test_the_list_has_every_mask(started, qtbot):
+    click(started, qtbot, 30, 40)
+    assert listed(started) == [
+        ("level 1  ·  1681 px  ·  0.50", False),
+        ("level 2  ·  441 px  ·  0.90", False),
+        ("level 3  ·  81 px  ·  0.50", False),
+    ]
+    assert started.masks.list.currentRow() == 1
+    started.masks.list.setCurrentRow(0)
+    assert started.position.text() == "1 of 3  ·  level 1"
+    assert started.slider.value() == 0
+
+
+def test_masks_that_are_checked_are_kept_together(started, viewer, qtbot):
+    click(started, qtbot, 30, 40)
+    started.masks.list.item(0).setCheckState(Qt.CheckState.Checked)
+    started.masks.list.item(2).setCheckState(Qt.CheckState.Checked)
+    started.slider.setValue(0)
+    started.keep_button.click()
+    assert [text for text, _ in listed(started)] == [
+        "level 1  ·  1681 px  ·  0.50  ·  kept",
+        "level 2  ·  441 px  ·  0.90",
+        "level 3  ·  81 px  ·  0.50  ·  kept",
+    ]
+    (row,) = viewer.layers["cells · level 3"].features.to_dict("records")
+    assert (row["parent_level"], row["parent"]) == (1, 1)
+    started.annotator.rename(3, 1, object="nucleolus")
+    assert "level 3  ·  nucleolus  ·  81 px" in listed(started)[2][0]
+    started.steps.undo_button.click()
+    started.steps.undo_button.click()
+    assert started.annotator.session.levels.rows(3) == []
+    assert started.annotator.session.levels.rows(1) == []
+
+
+def test_a_key_checks_the_mask_on_display(started, viewer, qtbot):
+    click(started, qtbot, 30, 40)
+    press(viewer, "J")
+    assert [checked for _, checked in listed(started)] == [False, True, False]
+    press(viewer, "J")
+    assert [checked for _, checked in listed(started)] == [False, False, False]
+
+
+def test_the_list_takes_the_keyboard_and_leaves_other_keys(started, qtbot):
+    click(started, qtbot, 30, 40)
+    qtbot.keyClick(started.masks.list, Qt.Key.Key_Down)
+    assert started.position.text() == "3 of 3  ·  level 3"
+    qtbot.keyClick(started.masks.list, Qt.Key.Key_Space)
+    assert listed(started)[2][1]
+    qtbot.keyClick(started.masks.list, Qt.Key.Key_L)
+    assert started.position.text() == "3 of 3  ·  level 3"
+
+
+def test_another_level_can_be_the_target(started, viewer, qtbot):
+    click(started, qtbot, 30, 40)
+    level = started.options.level
+    assert [level.itemText(row) for row in range(level.count())] == [
+        "Its own",
+        "Level 1",
+        "Level 2",
+        "Level 3",
+    ]
+    level.setCurrentIndex(1)
+    started.keep_button.click()
+    assert viewer.layers["cells · level 1"].features["area"].tolist() == [441]
+
+
+def test_how_masks_are_kept_is_chosen_in_the_panel(started, viewer, qtbot):
+    click(started, qtbot, 30, 40)
+    started.keep_button.click()
+    click(started, qtbot, 30, 45)
+    started.options.rule.setCurrentIndex(started.options.rule.findData("replace"))
+    started.options.smooth.setValue(2)
+    assert started.annotator.options.cleanup.smooth == 2
+    assert started.annotator.session.options == started.annotator.options
+    started.keep_button.click()
+    areas = viewer.layers["cells · level 2"].features["area"].tolist()
+    assert areas[0] < 441
+    assert 400 < areas[1] < 441  # its corners are round
+
+
+def test_undo_and_redo_say_what_they_do(started, qtbot):
+    started.resize(700, 600)
+    started.show()
+    undo, redo = started.steps.undo_button, started.steps.redo_button
+    assert not undo.isEnabled()
+    assert not redo.isEnabled()
+    click(started, qtbot, 30, 40)
+    started.keep_button.click()
+    assert undo.text() == "&Undo keep level 2"
+    undo.click()
+    assert redo.text() == "&Redo keep level 2"
+    assert started.annotator.session.levels.rows(2) == []
+    redo.click()
+    assert len(started.annotator.session.levels.rows(2)) == 1
+    assert "keep level 2" in undo.toolTip()
+
+
+def test_a_long_step_is_cut_to_the_width(started, qtbot):
+    started.resize(300, 600)
+    started.show()
+    undo = started.steps.undo_button
+    undo.show_step("rename R&D to something that nobody would ever want to type in full")
+    assert undo.text().startswith("&Undo rename R&&D")
+    assert undo.text().endswith("…")
+    assert undo.toolTip().startswith("Undo rename R&D to something that nobody")
+
+
+def test_the_sign_is_chosen_in_the_panel_or_with_a_key(started, viewer, qtbot):
+    assert started.prompts.belongs.isChecked()
+    started.prompts.not_belongs.click()
+    assert not started.annotator.positive
+    press(viewer, "Q")
+    assert started.annotator.positive
+    assert started.prompts.belongs.isChecked()
+
+
+def test_objects_are_counted_from_their_prompts(started, viewer, qtbot):
+    assert started.prompts.object.text() == "No object yet"
+    click(started, qtbot, 30, 20)
+    assert started.prompts.object.text() == "Object 1  ·  1 prompt"
+    click(started, qtbot, 30, 24)
+    assert started.prompts.object.text() == "Object 1  ·  2 prompts"
+    started.prompts.next_button.click()
+    click(started, qtbot, 30, 60)
+    assert started.prompts.object.text() == "Object 2  ·  1 prompt"
+
+
+def test_every_click_its_own_object(started, qtbot):
+    started.prompts.separate.setChecked(True)
+    click(started, qtbot, 30, 20)
+    click(started, qtbot, 30, 60)
+    assert [len(prompts) for prompts in started.annotator.session.groups.values()] == [1, 1]
+
+
+def test_the_preview_under_the_mouse_has_a_key(started, viewer):
+    assert not started.prompts.hover.isChecked()
+    press(viewer, "H")
+    assert started.prompts.hover.isChecked()
+    started.prompts.hover.setChecked(False)
+    assert not started.annotator.hover
+
+
+def test_sections_fold(panel, qtbot):
+    panel.show()
+    section = panel.sections["source"]
+    assert panel.image.isVisible()
+    qtbot.mouseClick(section.header, Qt.MouseButton.LeftButton)
+    assert not panel.image.isVisible()
+    section.header.setFocus()
+    qtbot.keyClick(section.header, Qt.Key.Key_Space)
+    assert panel.image.isVisible()
+
+
+def test_an_interrupted_annotation_can_be_brought_back_or_discarded(panel, monkeypatch):
+    from napari_semantic_sam.widgets.journal import JournalKeeper
+
+    panel.show()
+    assert not panel.offer.isVisible()
+    asked = []
+    offer = SimpleNamespace(text="“cells” was interrupted after 34 steps.")
+    monkeypatch.setattr(JournalKeeper, "offer", offer)
+    panel.offer.restore.connect(lambda: asked.append("restore"))
+    panel.offer.discard.connect(lambda: asked.append("discard"))
+    panel.annotator.changed.emit()
+    assert panel.offer.isVisible()
+    assert panel.offer.text.text() == offer.text
+    panel.offer.restore_button.click()
+    panel.offer.discard_button.click()
+    assert asked == ["restore", "discard"]
+    monkeypatch.setattr(JournalKeeper, "offer", None)
+    panel.annotator.changed.emit()
+    assert not panel.offer.isVisible()

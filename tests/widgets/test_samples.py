@@ -24,7 +24,8 @@ def test_the_manifest_is_valid_and_everything_in_it_can_be_imported(manifest):
 def test_commands_and_contributions_belong_together(manifest):
     contributions = manifest.contributions
     commands = {command.id for command in contributions.commands}
-    used = {each.command for each in [*contributions.widgets, *contributions.sample_data]}
+    kinds = ("widgets", "sample_data", "readers", "writers")
+    used = {each.command for kind in kinds for each in getattr(contributions, kind)}
     assert used == commands
     assert {item.command for items in contributions.menus.values() for item in items} <= commands
 

@@ -4,69 +4,70 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import napari.viewer
 from napari.layers import Image, Points, Shapes
 from napari.utils.events import Event
-from napari.utils.notifications import show_error, show_warning
-from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_semantic_sam.annotation.engine import (
-    LoadedModel,
-    OpenPicture,
-    Request,
-    find_candidates,
-    open_picture,
-)
-from napari_semantic_sam.annotation.session import AnnotationSession, Prompt
-from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.annotation.engine import LoadedModel, OpenPicture
+from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.widgets import layers as make
-from napari_semantic_sam.widgets.native import load_triton_apart
+from napari_semantic_sam.widgets.acts import Acts
+from napari_semantic_sam.widgets.camera import look_at
+from napari_semantic_sam.widgets.finding import Finder
+from napari_semantic_sam.widgets.history_keys import HistoryKeys
+from napari_semantic_sam.widgets.journal import JournalKeeper
+from napari_semantic_sam.widgets.next_region import NextRegion
+from napari_semantic_sam.widgets.opening import Opened, Opener, tell, warn
 from napari_semantic_sam.widgets.session_view import SessionView
-from napari_semantic_sam.widgets.tables import MESSAGES, SHORTCUTS
-from napari_semantic_sam.widgets.worker import Job, Progress
+from napari_semantic_sam.widgets.tables import SHORTCUTS
+from napari_semantic_sam.widgets.wheel import LevelWheel
+from napari_semantic_sam.widgets.worker import Progress
+
+_OF_HISTORY = ("undo", "redo")
+_LAYER_EVENTS = ("inserted", "removed", "reordered")
 
 
-@dataclass(frozen=True)
-class _Opening:
-    """An image on its way to a session."""
-
-    job: Job
-    image: Image
-    request: Request
-
-
-class Annotator:
+class Annotator(Acts):
     """Runs one annotation session at a time in a viewer.
+
+    What a user can cause is told as a notification, never raised.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
+
+    Attributes
+    ----------
+    model : LoadedModel or None
+        The one in use.
+    hover : bool
+        Whether the mask under the mouse is shown.
+    next_region : NextRegion
+    keeper : JournalKeeper
     """
 
-    changed = Signal()
-    """Emitted when anything a panel shows may have changed."""
-
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        self._viewer = viewer
-        self._view: SessionView | None = None
-        self._opening: _Opening | None = None
-        self._finding: Job | None = None
-        self._asked: tuple[Prompt, ...] = ()
+        super().__init__(viewer)
+        self._finder: Finder | None = None
         self.model: LoadedModel | None = None
+        self.hover = False
+        self._opener = Opener(viewer.layers, self._on_opened, self.changed.emit)
+        self.next_region = NextRegion(viewer, self.changed.emit)
+        self.keeper = JournalKeeper(self._on_offer, self._on_restored)
         self._names: dict[Image, str] = {}
         self._on_layers()
-        for name in ("inserted", "removed", "reordered"):
+        for name in _LAYER_EVENTS:
             getattr(viewer.layers.events, name).connect(self._on_layers)
         viewer.layers.events.renamed.connect(self._on_renamed)
+        self._wheel = LevelWheel(viewer, self.coarser, self.finer)
+        self._wheel.attach()
         self._bound_before = {
-            shortcut.key: viewer.bind_key(
-                shortcut.key, _weak_key(getattr(self, name)), overwrite=True
-            )
+            shortcut.key: viewer.bind_key(shortcut.key, self._key(name), overwrite=True)
             for name, shortcut in SHORTCUTS.items()
+            if name not in _OF_HISTORY
         }
 
     @property
@@ -75,31 +76,29 @@ class Annotator:
         return list(self._names)
 
     @property
-    def session(self) -> AnnotationSession | None:
-        """The session in progress."""
-        return self._view.session if self._view else None
-
-    @property
     def image(self) -> Image | None:
         """The image of the session in progress."""
         return self._view.image if self._view else None
 
     @property
+    def opened(self) -> OpenPicture | None:
+        """The embedded picture of the session in progress."""
+        return self._view.opened.picture if self._view else None
+
+    @property
     def clicks(self) -> Points | None:
         """The layer for clicks of the session in progress."""
-        return self._view.clicks if self._view else None
+        return self._view.prompts.clicks if self._view else None
 
     @property
     def boxes(self) -> Shapes | None:
-        """The layer for boxes of the session in progress."""
-        return self._view.boxes if self._view else None
+        """The layer for boxes, lines and outlines of the session in progress."""
+        return self._view.prompts.boxes if self._view else None
 
     @property
     def progress(self) -> Progress | None:
         """How far opening an image is; None while none is being opened."""
-        if self._opening is None:
-            return None
-        return self._opening.job.progress or Progress("")
+        return self._opener.progress
 
     def start(
         self, image: Image | None, checkpoint: str, device: str, *, as_displayed: bool = False
@@ -109,33 +108,17 @@ class Annotator:
         A session in progress stays until the new one begins. With `as_displayed` the model
         sees a grey image with the contrast limits of its layer.
         """
-        try:
-            image = _checked(image)
-        except UserError as error:
-            show_error(str(error))
-            return
-        self._stop_opening()
-        limits = image.contrast_limits if as_displayed and not image.rgb else None
-        contrast = None if limits is None else (float(limits[0]), float(limits[1]))
-        request = Request(image.name, _pixels(image), checkpoint, device, contrast)
-        loaded = self.model
-        job = Job(
-            lambda job: _open(request, job, loaded),
-            self._on_opened,
-            self._on_progress,
-        )
-        self._opening = _Opening(job, image, request)
-        job.start()
+        self._opener.start(image, checkpoint, device, as_displayed=as_displayed, loaded=self.model)
         self.changed.emit()
 
     def cancel(self) -> None:
         """Stop opening an image; a session in progress stays."""
-        self._stop_opening()
+        self._opener.cancel()
         self.changed.emit()
 
     def stop(self) -> None:
-        """End the session: its clicks, boxes and preview are hidden, its levels stay."""
-        self._stop_opening()
+        """End the session: its prompts and preview are hidden, its levels stay."""
+        self._opener.cancel()
         self._end_session()
         self.changed.emit()
 
@@ -143,85 +126,96 @@ class Annotator:
         """Stop, and let go of the viewer."""
         self.changed.disconnect()
         self.stop()
-        for name in ("inserted", "removed", "reordered"):
+        self._wheel.detach()
+        for name in _LAYER_EVENTS:
             getattr(self._viewer.layers.events, name).disconnect(self._on_layers)
         self._viewer.layers.events.renamed.disconnect(self._on_renamed)
         for key, function in self._bound_before.items():
             self._viewer.bind_key(key, function, overwrite=True)  # None takes ours away
 
-    def show(self, index: int) -> None:
-        """Display a candidate of the newest prompt, 0 for the coarsest."""
+    def set_hover(self, on: bool) -> None:
+        """Show the mask under the mouse, or no longer."""
+        self.hover = on
         if self._view:
-            self._view.show(index)
-            self.changed.emit()
-
-    def coarser(self) -> None:
-        """Display the next coarser candidate."""
-        if self._view:
-            self.show(self._view.session.current.index - 1)
-
-    def finer(self) -> None:
-        """Display the next finer candidate."""
-        if self._view:
-            self.show(self._view.session.current.index + 1)
-
-    def keep(self) -> None:
-        """Write the candidate on display into its level layer."""
-        if self._view is None:
-            return
-        try:
-            self._view.keep()
-        except UserError as error:
-            show_warning(str(error))
+            (self._view.hover.attach if on else self._view.hover.detach)()
         self.changed.emit()
 
-    def _on_progress(self, job: Job) -> None:
+    def toggle_hover(self) -> None:
+        """Show the mask under the mouse if it is not, and the other way round."""
+        self.set_hover(not self.hover)
+
+    def go_to(self, level: int, index: int) -> None:
+        """Bring a label into view, and select it in its layer."""
+
+        def do(view: SessionView) -> None:
+            box, layer = view.session.mask_of(level, index).box, view.levels.layer(level)
+            if layer is not None:
+                layer.selected_label = index
+                look_at(self._viewer, layer, box)
+
+        self._act(do)
+
+    def what_next(self) -> None:
+        """Go to the unlabelled region that the model is least sure of."""
+        if self._view:
+            opened = self._view.opened
+            self.next_region.walk(opened.image, self._view.session, opened.picture)
+
+    def _on_change(self) -> None:
+        if self._finder:
+            self._finder.find()
         self.changed.emit()
 
-    def _on_opened(self, job: Job) -> None:
-        opening, self._opening = self._opening, None
-        if job.error is None and opening is not None and self._is_still_there(opening):
-            self._begin_session(opening.image, job.result)
+    def _on_opened(self, opened: Opened) -> None:
+        self.model = opened.picture.model
+        self._begin_session(opened)
+
+    def _on_offer(self) -> None:
         self.changed.emit()
-        _tell(job.error)
 
-    def _is_still_there(self, opening: _Opening) -> bool:
-        if opening.image not in self._viewer.layers:
-            self._warn("image gone", opening.image)
-            return False
-        if opening.request.picture is not _pixels(opening.image):
-            self._warn("image changed", opening.image)
-            return False
-        return True
+    def _on_restored(self, session: AnnotationSession) -> None:
+        if self._view:
+            self._begin_session(self._view.opened, session)
 
-    def _begin_session(self, image: Image, opened: OpenPicture) -> None:
+    def _begin_session(self, opened: Opened, session: AnnotationSession | None = None) -> None:
+        """Show a session, a new one if there is none to go on with."""
         self._end_session()
-        self.model = opened.model
-        self._view = SessionView(self._viewer.layers, image, opened, self._on_prompts)
-        image.events.data.connect(self._on_new_pixels)
-        self._find()
+        keys = HistoryKeys({name: self._key(name) for name in _OF_HISTORY})
+        self._view = view = SessionView(
+            self._viewer,
+            opened,
+            keys,
+            self._on_change,
+            self._on_hover_error,
+            session,
+        )
+        view.session.options, view.session.separate = self.options, self.separate
+        self._finder = Finder(view.session, opened.picture, self._on_found)
+        self.keeper.begin(view.session, opened.request, opened.picture)
+        opened.image.events.data.connect(self._on_new_pixels)
+        view.begin()
+        self.set_hover(self.hover)
+        self._on_change()
 
-    def _on_prompts(self) -> None:
-        self._find()
-        self.changed.emit()
+    def _end_session(self) -> None:
+        self.next_region.end()
+        if self._finder:
+            self._finder.cancel()
+            self._finder = None
+        view, self._view = self._view, None
+        if view:
+            self.keeper.end()
+            view.image.events.data.disconnect(self._on_new_pixels)
+            view.close()
 
-    def _find(self) -> None:
-        """Look for candidates of all prompts that wait, unless a job is at it."""
-        if self._view is None or self._finding or not self._view.session.waiting:
-            return
-        opened, prompts = self._view.opened, self._view.session.waiting
-        self._asked = prompts
-        self._finding = Job(lambda job: find_candidates(opened, prompts), self._on_found)
-        self._finding.start()
-
-    def _on_found(self, job: Job) -> None:
-        self._finding = None
+    def _on_found(self) -> None:
         if self._view:
-            nothing: dict[Prompt, tuple[Any, ...]] = dict.fromkeys(self._asked, ())
-            self._view.receive(job.result if job.error is None else nothing)
-        self._find()
+            self._view.draw()
         self.changed.emit()
-        _tell(job.error)
+
+    def _on_hover_error(self, error: Exception) -> None:
+        self.set_hover(False)
+        tell(error)
 
     def _on_layers(self) -> None:
         self._names = {layer: layer.name for layer in make.pictures(self._viewer.layers)}
@@ -231,11 +225,9 @@ class Annotator:
 
     def _reconcile(self) -> None:
         """Notice which layers the user deleted."""
-        if self._opening and self._opening.image not in self._viewer.layers:
-            self._warn("image gone", self._opening.image)
-            self._stop_opening()
+        self._opener.reconcile()
         if self._view and self._view.image not in self._viewer.layers:
-            self._warn("image gone", self._view.image)
+            warn("image gone", self._view.image)
             self._end_session()
         if self._view:
             self._view.reconcile()
@@ -251,51 +243,13 @@ class Annotator:
 
     def _on_new_pixels(self) -> None:
         if self._view:
-            self._warn("image changed", self._view.image)
+            warn("image changed", self._view.image)
             self._end_session()
             self.changed.emit()
 
-    def _warn(self, message: str, image: Image) -> None:
-        show_warning(MESSAGES[message].format(image=image.name))
-
-    def _stop_opening(self) -> None:
-        if self._opening:
-            self._opening.job.cancel()
-        self._opening = None
-
-    def _end_session(self) -> None:
-        if self._finding:
-            self._finding.cancel()
-            self._finding = None
-        view, self._view = self._view, None
-        if view:
-            view.image.events.data.disconnect(self._on_new_pixels)
-            view.close()
-
-
-def _checked(image: Image | None) -> Image:
-    if image is None:
-        raise UserError(MESSAGES["no image"])
-    if image.ndim != 2:
-        raise UserError(MESSAGES["not 2-D"].format(image=image.name, ndim=image.ndim))
-    return image
-
-
-def _pixels(image: Image) -> Any:
-    return image.data[0] if image.multiscale else image.data
-
-
-def _open(request: Request, job: Job, loaded: LoadedModel | None) -> OpenPicture | None:
-    load_triton_apart()  # before anything imports torch
-    return open_picture(request, job.report, job.is_cancelled, loaded)
-
-
-def _tell(error: Exception | None) -> None:
-    """Show the user what they can mend; raise anything else."""
-    if isinstance(error, UserError):
-        show_error(str(error))
-    elif error is not None:
-        raise error
+    def _key(self, name: str) -> Callable[[Any], None]:
+        call = _weak(getattr(self, name))
+        return lambda _: call()
 
 
 def _weak(method: Callable[[], None]) -> Callable[[], None]:
@@ -308,8 +262,3 @@ def _weak(method: Callable[[], None]) -> Callable[[], None]:
             alive()
 
     return call
-
-
-def _weak_key(method: Callable[[], None]) -> Callable[[Any], None]:
-    call = _weak(method)
-    return lambda viewer: call()

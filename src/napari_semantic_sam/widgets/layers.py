@@ -1,4 +1,4 @@
-"""The layers of a picture: how they are made, found and read. Identified by metadata, not name."""
+"""The layers of a picture: how they are made, found and placed. Known by metadata, not name."""
 
 from __future__ import annotations
 
@@ -7,23 +7,20 @@ from typing import Any
 
 import numpy as np
 from napari.components import LayerList
-from napari.layers import Image, Labels, Layer, Points, Shapes
+from napari.layers import Image, Labels, Layer
 from napari.utils.events import EventEmitter
 
-from napari_semantic_sam.annotation.session import Coordinates
 from napari_semantic_sam.inference.label_runs import LabelArray
 from napari_semantic_sam.inference.level_labels import COLUMNS, LabelRow, to_columns
 from napari_semantic_sam.widgets.tables import (
-    BOX_COLOUR,
     BOXES,
-    CLICK_BORDER_COLOUR,
-    CLICK_COLOUR,
     CLICKS,
     LAYER_NAMES,
     LEVEL_LAYER_NAME,
     METADATA_KEY,
 )
 
+_NAMES = ("object", "part")
 _PLACEMENT = ("scale", "translate", "rotate", "shear")
 
 
@@ -102,30 +99,6 @@ def find_tool(layers: Sequence[Layer], image: Image, role: str) -> Layer | None:
     return orphans[0]
 
 
-def clicks_layer(image: Image) -> Points:
-    """Return an empty layer for clicks on an image."""
-    return Points(
-        ndim=2,
-        size=12,
-        canvas_size_limits=(9, 9),  # the same on the screen at every zoom
-        face_color=CLICK_COLOUR,
-        border_color=CLICK_BORDER_COLOUR,
-        border_width=0.25,
-        **tool_options(image, CLICKS),
-    )
-
-
-def boxes_layer(image: Image, shape: tuple[int, int]) -> Shapes:
-    """Return an empty layer for boxes on an image of a shape in pixels."""
-    return Shapes(
-        ndim=2,
-        face_color="transparent",
-        edge_color=BOX_COLOUR,
-        edge_width=max(shape) / 300,
-        **tool_options(image, BOXES),
-    )
-
-
 def level_layer(image: Image, level: int, data: LabelArray) -> Labels:
     """Return a layer for the labels of one level, an (H, W) array that it shares."""
     layer = Labels(
@@ -160,8 +133,14 @@ def note(layer: Layer, facts: Mapping[str, Any]) -> None:
 
 
 def show_rows(layer: Labels, rows: Iterable[LabelRow]) -> None:
-    """Make rows of facts a level layer's features."""
-    layer.features = to_columns(rows)
+    """Make rows of facts a level layer's features; columns of the user's own stay."""
+    listed, old = list(rows), layer.features
+    columns: dict[str, Any] = dict(to_columns(listed))
+    own = [name for name in old.columns if name not in COLUMNS]
+    if own and "index" in old.columns:
+        known = old.drop_duplicates("index").set_index("index")[own]
+        columns |= {name: known[name].reindex(columns["index"]).tolist() for name in own}
+    layer.features = columns
 
 
 def rows_in(layer: Labels) -> list[LabelRow]:
@@ -169,21 +148,10 @@ def rows_in(layer: Labels) -> list[LabelRow]:
     table = layer.features
     if not set(COLUMNS) <= set(table.columns):
         return []
-    return [LabelRow(**row) for row in table[list(COLUMNS)].to_dict("records")]
-
-
-def clicks_in(layer: Points) -> list[Coordinates]:
-    """Return the clicks as ``(y, x)``."""
-    return [tuple(point) for point in np.asarray(layer.data, dtype=float).tolist()]
-
-
-def boxes_in(layer: Shapes) -> list[Coordinates]:
-    """Return the bounding boxes of the shapes as ``(y0, x0, y1, x1)``, edges of pixels."""
-    # napari puts whole numbers at the centres of pixels.
-    return [
-        tuple((np.concatenate([shape.min(axis=0), shape.max(axis=0)]) + 0.5).tolist())
-        for shape in map(np.asarray, layer.data)
-    ]
+    named = (
+        table[list(COLUMNS)].fillna(dict.fromkeys(_NAMES, "")).astype(dict.fromkeys(_NAMES, str))
+    )
+    return [LabelRow(**row) for row in named.to_dict("records")]
 
 
 def insert_quietly(layers: LayerList, index: int, layer: Layer) -> None:

@@ -1,158 +1,255 @@
-"""The labels of a picture's levels as napari layers, kept in step both ways."""
+"""The labels of a session's levels as napari layers, kept in step both ways."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 from napari.components import LayerList
 from napari.layers import Image, Labels
 from napari.utils.events import Event
 
-from napari_semantic_sam.inference.label_runs import Window, hull
-from napari_semantic_sam.inference.level_labels import LevelLabels
+from napari_semantic_sam.annotation.session import AnnotationSession
+from napari_semantic_sam.inference.label_runs import measure, slices_of
+from napari_semantic_sam.inference.level_labels import COLUMNS, LabelRow
 from napari_semantic_sam.widgets import layers as make
+from napari_semantic_sam.widgets.history_keys import HistoryKeys
+from napari_semantic_sam.widgets.strokes import read_stroke
 
 
 class LevelLayers:
-    """Shares the arrays of a `LevelLabels` with Labels layers, one per level.
+    """Shares the arrays of a session's levels with Labels layers, one per level.
 
-    Level layers the image has already are taken over. A stroke of the user's brush is
-    picked up when it ends, other edits (undo, new data) before the next mask is kept.
+    Level layers the image has already are taken over. What the user does to one of them, a
+    stroke, other data or deleting it, becomes a step of the session.
 
     Parameters
     ----------
     layers : LayerList
     image : Image
-    shape : (height, width)
-        Of the picture.
+    session : AnnotationSession
     record : mapping
         ``{checkpoint, level_order}``, noted in the layers that are written to.
-    on_stroke : callable
-        Called after a stroke of the user was picked up.
+    keys : HistoryKeys
+        For every level layer.
+    on_edit : callable
+        Called after an edit of the user was picked up.
     """
 
     def __init__(
         self,
         layers: LayerList,
         image: Image,
-        shape: tuple[int, int],
+        session: AnnotationSession,
         record: Mapping[str, Any],
-        on_stroke: Callable[[], None],
+        keys: HistoryKeys,
+        on_edit: Callable[[], None],
     ) -> None:
-        self.labels = LevelLabels(shape)
         self._layers = layers
         self._image = image
+        self._session = session
         self._record = record
-        self._tell = on_stroke
+        self._keys = keys
+        self._tell = on_edit
         self._connected: dict[int, Labels] = {}
-        self._edited: set[Labels] = set()
-        self._announced: dict[Labels, Window] = {}
-        self.reconcile()
+        self._deleted: dict[int, Labels] = {}
+        self._tables: dict[Labels, Any] = {}
+        self._shown: dict[Labels, list[LabelRow]] = {}
+        self._refreshed: set[Labels] = set()
+        self._writing = False
+        self._begin()
+
+    def layer(self, level: int) -> Labels | None:
+        """Return the layer of a level, None if there is none."""
+        return self._connected.get(level)
+
+    def level_of(self, layer: object) -> int | None:
+        """Return the level that a layer shows, None if it is none of these."""
+        # Not by identity, because plugins get some layers in a wrapper.
+        return next((level for level, each in self._connected.items() if each == layer), None)
 
     def reconcile(self) -> None:
-        """Take over level layers that appeared, forget those the user deleted."""
-        found = make.level_layers(self._layers, self._image, self.labels.shape)
+        """Pick up what happened to level layers that no event tells."""
+        found = self._find()
         for level, layer in list(self._connected.items()):
             if found.get(level) != layer:
-                self._disconnect(level)
-                self.labels.detach(level)
-                self._show_rows(level)
-        for level, layer in sorted(found.items()):  # so that parents are looked for once
+                self._lose(level, layer)
+        for level, layer in sorted(found.items()):
             if level not in self._connected:
-                self._connect(level, layer)
-                self._edited.add(layer)
-        self._take_over_edits()
+                self._adopt(level, layer)
+            elif self._is_drawn_on(level, layer):
+                self._take_over(level, layer)
+            elif not self._tables[layer].equals(layer.features):
+                self._read_rows(level, layer)
 
-    def show(self, level: int) -> None:
-        """Show what was written into a level in its layer, made if need be."""
-        if level not in self._connected:
-            layer = make.level_layer(self._image, level, self.labels.array(level))
-            index = make.index_below_finer(self._layers, self._image, level)
-            make.insert_quietly(self._layers, index, layer)
-            self._connect(level, layer)
-        make.note(self._connected[level], self._record)
-        self._show_rows(level)
-        self._connected[level].refresh()
-        self._edited.clear()  # what was drawn just now is no edit of the user's
+    def show(self, levels: Iterable[int], facts: Iterable[int] = ()) -> None:
+        """Show what the session did; layers come and go as needed.
+
+        Parameters
+        ----------
+        levels : iterable of int
+            Those in which pixels changed.
+        facts : iterable of int
+            Those in which only facts about labels changed.
+        """
+        changed = set(levels)
+        for level in sorted(changed):
+            if level in self._session.levels.levels:
+                self._show_pixels(level)
+            elif level in self._connected:
+                self._take_away(level)
+        self._show_rows(min(changed.union(facts), default=0))
 
     def place(self) -> None:
         """Follow the image to where it is now."""
         for layer in self._connected.values():
             make.place(layer, self._image)
 
-    def disconnect(self) -> None:
+    def close(self) -> None:
         """Stop listening to the layers, which stay."""
         for level in list(self._connected):
             self._disconnect(level)
 
-    def _take_over_edits(self) -> None:
-        edited = [
-            (level, each) for level, each in sorted(self._connected.items()) if each in self._edited
-        ]
-        for level, layer in edited:
-            self.labels.attach(level, layer.data, make.rows_in(layer))
-        if edited:
-            self._show_rows(min(level for level, _ in edited))
-        self._edited.clear()
+    def _begin(self) -> None:
+        """Bring layers and a session that has labels already, or none, together."""
+        present = self._session.levels.levels
+        found = make.level_layers(self._layers, self._image, self._session.levels.shape)
+        for level, layer in sorted(found.items()):  # so that parents are looked for once
+            if level not in present:
+                self._session.levels.attach(level, layer.data, make.rows_in(layer))
+            self._connect(level, layer)
+        self.show(present)
+        self._show_rows(min(found, default=0))
+
+    def _find(self) -> dict[int, Labels]:
+        """Return the level layers there are; of several of one level, the one in use."""
+        shape = self._session.levels.shape
+        used = [layer for layer in self._connected.values() if layer in self._layers]
+        found = make.level_layers(self._layers, self._image, shape)
+        return found | make.level_layers(used, self._image, shape)
+
+    def _show_pixels(self, level: int) -> None:
+        array = self._session.levels.array(level)
+        with self._quietly():
+            if level not in self._connected:
+                layer = self._deleted.pop(level, None) or make.level_layer(
+                    self._image, level, array
+                )
+                make.place(layer, self._image)
+                index = make.index_below_finer(self._layers, self._image, level)
+                make.insert_quietly(self._layers, index, layer)
+                self._connect(level, layer)
+            layer = self._connected[level]
+            make.note(layer, self._record)
+            if layer.data is array:
+                layer.refresh()
+            else:
+                layer.data = array
+        self._refreshed.discard(layer)
 
     def _show_rows(self, changed: int) -> None:
-        # Those of finer levels, too: their labels may have another parent now.
+        """Show the rows of a level and of finer ones, which may have other parents now."""
         for level, layer in self._connected.items():
-            if level >= changed:
-                make.show_rows(layer, self.labels.rows(level))
+            rows = self._session.levels.rows(level)
+            # Many labels take a while, and those of other levels are mostly as they were.
+            if level == changed or (level > changed and rows != self._shown.get(layer)):
+                make.show_rows(layer, rows)
+                self._shown[layer] = rows
+                self._tables[layer] = layer.features.copy()
+
+    def _take_away(self, level: int) -> None:
+        layer = self._disconnect(level)
+        self._deleted[level] = layer
+        self._layers.remove(layer)
+
+    def _lose(self, level: int, layer: Labels) -> None:
+        """Make a step of a layer that was deleted, or turned into something else."""
+        self._disconnect(level)
+        if layer not in self._layers:
+            self._deleted[level] = layer
+        self._session.remove_level(level)
+        self._show_rows(level)
+
+    def _adopt(self, level: int, layer: Labels) -> None:
+        self._deleted.pop(level, None)
+        self._connect(level, layer)
+        self._take_over(level, layer)
+
+    def _take_over(self, level: int, layer: Labels) -> None:
+        self._session.adopt(level, layer.data, make.rows_in(layer))
+        self._show_rows(level)
+
+    def _is_drawn_on(self, level: int, layer: Labels) -> bool:
+        """Whether something wrote pixels that neither the session nor the user's brush wrote."""
+        if layer not in self._refreshed:
+            return False
+        self._refreshed.discard(layer)
+        areas = {row.index: row.area for row in self._session.levels.rows(level)}
+        measured = measure(self._session.levels.array(level), (0, 0))
+        return areas != {index: area for index, (area, _) in measured.items()}
+
+    def _read_rows(self, level: int, layer: Labels) -> None:
+        """Make a step of facts, such as names, that were written into the features."""
+        columns, shown, table = list(COLUMNS), self._tables[layer], layer.features
+        rows = make.rows_in(layer)
+        if rows and not table[columns].equals(shown[columns]):
+            self._session.replace_level(level, layer.data, rows)
+        self._show_rows(level)
 
     def _connect(self, level: int, layer: Labels) -> None:
         self._connected[level] = layer
-        layer.events.paint.connect(self._on_stroke)
-        layer.events.labels_update.connect(self._on_drawn)
-        layer.events.set_data.connect(self._on_edit)
+        layer.events.paint.connect(self._on_paint)
+        layer.events.data.connect(self._on_data)
+        layer.events.set_data.connect(self._on_refresh)
+        self._keys.bind(layer)
 
-    def _disconnect(self, level: int) -> None:
+    def _disconnect(self, level: int) -> Labels:
         layer = self._connected.pop(level)
-        layer.events.paint.disconnect(self._on_stroke)
-        layer.events.labels_update.disconnect(self._on_drawn)
-        layer.events.set_data.disconnect(self._on_edit)
+        layer.events.paint.disconnect(self._on_paint)
+        layer.events.data.disconnect(self._on_data)
+        layer.events.set_data.disconnect(self._on_refresh)
+        self._keys.unbind(layer)
+        self._tables.pop(layer, None)
+        self._shown.pop(layer, None)
+        self._refreshed.discard(layer)
+        return layer
 
-    def _on_stroke(self, event: Event) -> None:
-        layer, window = event.source, _window_of(event.value)
-        if window is not None and not _is_written(layer, event.value[-1]):
-            self._announced[layer] = window  # the bucket tells before it pours
-        else:
-            self._take_over_stroke(layer, window)
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Change layers without taking it for an act of the user."""
+        self._writing = True
+        try:
+            yield
+        finally:
+            self._writing = False
 
-    def _on_drawn(self, event: Event) -> None:
-        if event.source in self._announced:
-            self._take_over_stroke(event.source, self._announced.pop(event.source))
-
-    def _take_over_stroke(self, layer: Labels, window: Window | None) -> None:
-        level = next(level for level, each in self._connected.items() if each is layer)
-        if window is None or layer in self._edited or layer.data is not self.labels.array(level):
-            self._edited.add(layer)
-            self.reconcile()
-        else:  # counting the whole picture after every stroke would be felt
-            self.labels.refresh(level, window, make.rows_in(layer))
-            self._show_rows(level)
+    def _on_paint(self, event: Event) -> None:
+        layer, level = event.source, self.level_of(event.source)
+        if level is None:
+            return
+        box, before, after = read_stroke(event.value, layer.data)
+        # The session remembers it. Two memories would not agree once one of them is used.
+        event.value.clear()
+        layer.data[slices_of(box)] = before  # for what may have to be counted first
+        self.reconcile()
+        self._session.record_stroke(level, box, before, after)
+        self._show_rows(level)
         self._tell()
 
-    def _on_edit(self, event: Event) -> None:
-        self._edited.add(event.source)
+    def _on_data(self, event: Event) -> None:
+        layer, level = event.source, self.level_of(event.source)
+        if self._writing or level is None:
+            return
+        if layer.data is self._session.levels.array(level):
+            return
+        if make.level_layers([layer], self._image, self._session.levels.shape):
+            self._session.replace_level(level, layer.data, make.rows_in(layer))
+            self.show([level])
+        else:  # what it is now cannot be a level of this picture
+            self.reconcile()
+        self._tell()
 
-
-def _window_of(stroke: Sequence[Any]) -> Window | None:
-    """Return what surrounds the changes in an item of a layer's history, if it is known."""
-    parts = []
-    for where, *_ in stroke:
-        if all(isinstance(along, slice) for along in where):
-            parts.append(where)
-        else:  # indices, which come from other edits and older releases of napari
-            parts.append(tuple(slice(int(i.min()), int(i.max()) + 1) for i in where))
-    return hull(parts) if parts else None
-
-
-def _is_written(layer: Labels, atom: tuple[Any, ...]) -> bool:
-    """Whether an atom of history, of which the last item is the new value, is in the data."""
-    changed = layer.data[atom[0]]
-    mask = getattr(atom, "mask", None)
-    return bool(np.all((changed if mask is None else changed[mask]) == atom[-1]))
+    def _on_refresh(self, event: Event) -> None:
+        if not self._writing:
+            self._refreshed.add(event.source)

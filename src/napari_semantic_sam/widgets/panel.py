@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import napari.viewer
-from napari.layers import Image
-from qtpy.QtCore import QEvent, QSignalBlocker, Qt
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QLayout,
-    QProgressBar,
-    QPushButton,
-    QSlider,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
-from napari_semantic_sam.annotation.session import AnnotationSession, PromptState
-from napari_semantic_sam.model.registry import CheckpointInfo, list_checkpoints
 from napari_semantic_sam.widgets.annotator import Annotator
-from napari_semantic_sam.widgets.tables import CONTROLS, DEVICES, HINTS
+from napari_semantic_sam.widgets.controls import button, compact, plain_text, row
+from napari_semantic_sam.widgets.help import HelpDialog
+from napari_semantic_sam.widgets.masks import MaskChooser
+from napari_semantic_sam.widgets.memory import Memory
+from napari_semantic_sam.widgets.offer import JournalOffer
+from napari_semantic_sam.widgets.options import KeepOptionsForm
+from napari_semantic_sam.widgets.prompt_options import PromptOptions
+from napari_semantic_sam.widgets.review import ReviewList
+from napari_semantic_sam.widgets.section import Section
+from napari_semantic_sam.widgets.source import SourceForm
+from napari_semantic_sam.widgets.steps import StepButtons
+from napari_semantic_sam.widgets.tables import CONTROLS, HINTS
 
-_GAP = 12
-"""Pixels between choosing, walking through masks and the status line."""
+_SIZE = QSize(330, 600)
+_NARROWEST = 280
+"""Pixels."""
 
 
 class SemanticSamPanel(QWidget):
     """Choose an image and a model, click, and keep masks of several granularities.
+
+    Controls ask the annotator; what the panel shows is read from the annotator whenever
+    that says that something changed.
 
     Parameters
     ----------
@@ -40,34 +40,65 @@ class SemanticSamPanel(QWidget):
     ----------
     annotator : Annotator
         Does what the controls ask for.
+    source, prompts, masks, options, review : QWidget
+        The contents of the sections.
+    sections : dict of str to Section
+    image, model, device, contrast, start_button, slider, position, keep_button : QWidget
+        The controls that a script needs to annotate.
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self.annotator = Annotator(napari_viewer)
-        self._images: list[Image] = []
-        self._checkpoints: list[CheckpointInfo] = []
-        self._make_controls()
+        self.source = SourceForm()
+        self.prompts = PromptOptions()
+        self.masks = MaskChooser()
+        self.options = KeepOptionsForm()
+        self.review = ReviewList(self.annotator)
+        self.offer = JournalOffer()
+        self.steps = StepButtons()
+        self.status = plain_text("status")
+        self.help_button = button("help")
+        self.sections = {
+            name: Section(name, content)
+            for name, content in {
+                "source": self.source,
+                "prompts": self.prompts,
+                "candidates": self.masks,
+                "options": self.options,
+                "review": self.review,
+            }.items()
+        }
+        self._name_controls()
         self._lay_out()
+        self._memory = Memory(self.annotator, self.source, self.sections)
         self._connect()
-        self._list_checkpoints()
         self._refresh()
 
     def start(self) -> None:
         """Embed the chosen image with the chosen model, as the button does."""
-        index = self.image.currentIndex()
-        image = self._images[index] if index >= 0 else None
         self.annotator.start(
-            image,
-            self._checkpoint.name,
-            self.device.currentData(),
-            as_displayed=self.contrast.isChecked(),
+            self.source.chosen_image,
+            self.source.checkpoint.name,
+            self.source.device.currentData(),
+            as_displayed=self.source.contrast.isChecked(),
         )
+
+    def show_help(self) -> HelpDialog:
+        """Show all keys in a window of their own, which leaves the picture usable."""
+        dialog = HelpDialog(self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.show()
+        return dialog
+
+    def sizeHint(self) -> QSize:  # noqa: N802  # Qt's name
+        """Fit a dock beside the picture on a small screen; the rest scrolls."""
+        return _SIZE
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802  # Qt's name
         """List checkpoints anew, which may have been downloaded or trained meanwhile."""
         super().showEvent(event)
-        self._list_checkpoints()
+        self.source.list_checkpoints()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802  # Qt's name
         """End the session when napari takes the panel out of its dock to close it."""
@@ -75,176 +106,103 @@ class SemanticSamPanel(QWidget):
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.annotator.stop()
 
-    def _make_controls(self) -> None:
-        self.image = _combo("image")
-        self.model = _combo("model")
-        self.device = _combo("device")
-        for value, text in DEVICES:
-            self.device.addItem(text, value)
-        self.contrast = QCheckBox(CONTROLS["contrast"].caption)
-        self.contrast.setToolTip(CONTROLS["contrast"].tooltip)
-        self.description = _label("description", wrap=True)
-        self.start_button = _button("start")
-        self.cancel_button = _button("cancel")
-        self.progress = QProgressBar()
-        self.progress.setToolTip(CONTROLS["progress"].tooltip)
-        self.progress.setTextVisible(False)  # a bar that only says "busy" has no text
-        self.progress.setFixedHeight(self.start_button.sizeHint().height())
-        self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setToolTip(CONTROLS["slider"].tooltip)
-        self.slider.setPageStep(1)
-        self.position = _label("position", wrap=True)
-        self.keep_button = _button("keep")
-        self.status = _label("status", wrap=True)
+    def _name_controls(self) -> None:
+        self.image = self.source.image
+        self.model = self.source.model
+        self.device = self.source.device
+        self.contrast = self.source.contrast
+        self.start_button = self.source.start_button
+        self.cancel_button = self.source.cancel_button
+        self.progress = self.source.progress
+        self.description = self.source.description
+        self.slider = self.masks.slider
+        self.position = self.masks.position
+        self.keep_button = self.masks.keep_button
 
     def _lay_out(self) -> None:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        compact(column)
+        column.addWidget(self.offer)
+        for name, section in self.sections.items():
+            column.addWidget(section, 1 if name == "review" else 0)
+        column.addStretch(0)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(content)
         layout = QVBoxLayout(self)
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        for name in ("image", "model", "device"):
-            form.addRow(_label(name), getattr(self, name))
-        form.addRow("", self.contrast)
-        layout.addLayout(form)
-        layout.addWidget(self.description)
-        layout.addWidget(self.start_button)
-        layout.addLayout(_row(self.progress, self.cancel_button))
-        layout.addSpacing(_GAP)
-        layout.addWidget(self.position)
-        layout.addLayout(_row(_label("coarse"), self.slider, _label("fine")))
-        layout.addWidget(self.keep_button)
-        layout.addSpacing(_GAP)
-        layout.addWidget(self.status)
-        layout.addStretch(1)
+        compact(layout)
+        layout.addWidget(scroll, 1)
+        layout.addWidget(self.steps)
+        self.help_button.setFixedWidth(self.help_button.sizeHint().height())
+        foot = row(self.status, self.help_button)
+        foot.setStretch(0, 1)
+        layout.addLayout(foot)
+        self.setMinimumWidth(_NARROWEST)
 
     def _connect(self) -> None:
         self.annotator.changed.connect(self._refresh)
         self.destroyed.connect(self.annotator.close)
-        self.model.currentIndexChanged.connect(self._describe)
-        self.start_button.clicked.connect(self.start)
-        self.cancel_button.clicked.connect(self.annotator.cancel)
-        self.slider.valueChanged.connect(self.annotator.show)
-        self.keep_button.clicked.connect(self.annotator.keep)
+        self.destroyed.connect(self._memory.close)
+        self.source.start.connect(self.start)
+        self.source.cancel.connect(self.annotator.cancel)
+        self.offer.restore.connect(self.annotator.keeper.restore)
+        self.offer.discard.connect(self.annotator.keeper.discard)
+        self.prompts.flipped.connect(self.annotator.flip_sign)
+        self.prompts.next_object.connect(self.annotator.next_object)
+        self.prompts.separate_changed.connect(self.annotator.set_separate)
+        self.prompts.hover_changed.connect(self.annotator.set_hover)
+        self.masks.chosen.connect(self.annotator.show)
+        self.masks.marked.connect(self.annotator.mark)
+        self.masks.keep.connect(self.annotator.keep)
+        self.options.changed.connect(self._set_options)
+        self.options.level_changed.connect(self.annotator.set_target_level)
+        self.steps.undo.connect(self.annotator.undo)
+        self.steps.redo.connect(self.annotator.redo)
+        self.help_button.clicked.connect(self.show_help)
 
-    @property
-    def _checkpoint(self) -> CheckpointInfo:
-        index: int = self.model.currentIndex()
-        return self._checkpoints[index]
-
-    def _list_checkpoints(self) -> None:
-        chosen = self.model.currentIndex()
-        name = self._checkpoint.name if chosen >= 0 else None
-        self._checkpoints = list_checkpoints()
-        with QSignalBlocker(self.model):
-            self.model.clear()
-            self.model.addItems([_model_text(each) for each in self._checkpoints])
-        names = [each.name for each in self._checkpoints]
-        self.model.setCurrentIndex(names.index(name) if name in names else 0)
-        self._describe()
-
-    def _describe(self) -> None:
-        self.description.setText(_description(self._checkpoint))
+    def _set_options(self) -> None:
+        self.annotator.set_options(self.options.options)
 
     def _refresh(self) -> None:
         """Show the state of the annotator."""
-        self._refresh_images()
-        self._refresh_progress()
-        self._refresh_candidates()
-        self.status.setText(_status_text(self.annotator))
+        annotator, session = self.annotator, self.annotator.session
+        offer = annotator.keeper.offer
+        self.offer.show_offer(offer.text if offer else None)
+        self.source.show_images(annotator.images)
+        self.source.show_progress(annotator.progress)
+        self.prompts.show_state(
+            positive=annotator.positive, separate=annotator.separate, hover=annotator.hover
+        )
+        self.prompts.show_object(session)
+        self.masks.show_session(session, annotator.progress)
+        self.options.show_options(annotator.options)
+        if annotator.model is not None:
+            self.options.show_levels(
+                len(annotator.model.level_order), session.target_level if session else None
+            )
+            vocabulary = self.source.vocabulary_of(annotator.model.checkpoint)
+            self.review.table.names.set_vocabulary(vocabulary)
+        self.review.refresh()
+        title, count = CONTROLS["review"].caption, self.review.count
+        self.sections["review"].set_title(
+            HINTS["count"].format(title=title, count=count) if count else title
+        )
+        self.steps.show_history(session.history if session else None)
+        self.status.setText(self._status_text())
 
-    def _refresh_images(self) -> None:
-        chosen = self._images[self.image.currentIndex()] if self._images else None
-        self._images = self.annotator.images
-        names = [each.name for each in self._images]
-        if names != [self.image.itemText(index) for index in range(self.image.count())]:
-            self.image.clear()
-            self.image.addItems(names)
-        if chosen in self._images:
-            self.image.setCurrentIndex(self._images.index(chosen))
-
-    def _refresh_progress(self) -> None:
-        progress = self.annotator.progress
-        self.start_button.setVisible(progress is None)
-        self.cancel_button.setVisible(progress is not None)
-        self.progress.setVisible(progress is not None)
-        if progress is not None:
-            self.progress.setRange(0, 0 if progress.fraction is None else 100)
-            self.progress.setValue(round(100 * (progress.fraction or 0)))
-
-    def _refresh_candidates(self) -> None:
-        session = self.annotator.session
-        state = session.current if session else PromptState(())
-        count = len(state.candidates or ())
-        with QSignalBlocker(self.slider):
-            self.slider.setRange(0, max(count - 1, 0))
-            self.slider.setValue(state.index)
-        self.slider.setEnabled(count > 1)
-        self.keep_button.setEnabled(count > 0)
-        progress = self.annotator.progress
-        self.position.setText(progress.text if progress else _position_text(session, state))
-
-
-def _position_text(session: AnnotationSession | None, state: PromptState) -> str:
-    if session is None:
-        return HINTS["idle"]
-    if session.active is None:
-        return HINTS["ready"]
-    if state.candidates is None:
-        return HINTS["waiting"]
-    if state.shown is None:
-        return HINTS["nothing"]
-    text = HINTS["kept"] if session.shown_is_kept else HINTS["position"]
-    count = len(state.candidates)
-    return text.format(position=state.index + 1, count=count, level=state.shown.level)
-
-
-def _status_text(annotator: Annotator) -> str:
-    if annotator.image is None or annotator.model is None:
-        return ""
-    model = annotator.model
-    return HINTS["status"].format(
-        image=annotator.image.name, model=model.checkpoint, device=model.place
-    )
-
-
-def _model_text(checkpoint: CheckpointInfo) -> str:
-    if checkpoint.problem or (checkpoint.source == "bundled" and not checkpoint.downloaded):
-        return HINTS["unusable"].format(model=checkpoint.name)
-    if not checkpoint.downloaded:
-        return HINTS["to download"].format(model=checkpoint.name)
-    return checkpoint.name
-
-
-def _description(checkpoint: CheckpointInfo) -> str:
-    if checkpoint.problem or not checkpoint.experimental:
-        return checkpoint.problem or checkpoint.description
-    kinds = ", ".join(checkpoint.experimental)
-    return HINTS["experimental"].format(description=checkpoint.description, kinds=kinds)
-
-
-def _combo(name: str) -> QComboBox:
-    combo = QComboBox()
-    combo.setToolTip(CONTROLS[name].tooltip)
-    # Long names must not make the panel wide.
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(12)
-    return combo
-
-
-def _button(name: str) -> QPushButton:
-    button = QPushButton(CONTROLS[name].caption)
-    button.setToolTip(CONTROLS[name].tooltip)
-    return button
-
-
-def _label(name: str, *, wrap: bool = False) -> QLabel:
-    label = QLabel(CONTROLS[name].caption)
-    label.setToolTip(CONTROLS[name].tooltip)
-    label.setWordWrap(wrap)
-    return label
-
-
-def _row(*widgets: QWidget) -> QLayout:
-    row = QHBoxLayout()
-    for widget in widgets:
-        row.addWidget(widget)
-    return row
+    def _status_text(self) -> str:
+        image, model, session = (
+            self.annotator.image,
+            self.annotator.model,
+            self.annotator.session,
+        )
+        if image is None or model is None or session is None:
+            return ""
+        lines = [
+            HINTS["status"].format(image=image.name, model=model.checkpoint, device=model.place)
+        ]
+        lines += [self.source.limits_of(model.checkpoint), session.notice]
+        return "\n".join(filter(None, lines))

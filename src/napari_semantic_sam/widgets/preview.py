@@ -1,4 +1,4 @@
-"""The candidate on display, as a layer between the image and the prompts."""
+"""The candidates of an object, as a layer between the image and the prompts."""
 
 from __future__ import annotations
 
@@ -7,76 +7,125 @@ from napari.components import LayerList
 from napari.layers import Image
 from napari.utils.transforms import Affine
 
-from napari_semantic_sam.annotation.overlay import Rgba, draw_overlay
-from napari_semantic_sam.inference.results import Candidate
+from napari_semantic_sam.annotation.overlay import Overlay, Scene, compose
 from napari_semantic_sam.widgets import layers as make
+from napari_semantic_sam.widgets.latest import LatestJob
 from napari_semantic_sam.widgets.tables import LEVEL_COLOURS, PREVIEW
+from napari_semantic_sam.widgets.worker import Job
 
 _NOTHING = np.zeros((1, 1, 4), dtype=np.uint8)
 
 
 class Preview:
-    """Shows one candidate over an image, as a picture no larger than its box.
+    """Shows candidates over an image, as a picture no larger than the box around them.
+
+    The picture is drawn beside the user interface and appears a little later. Until the user
+    has to decide about a candidate, what lies under the mouse may be shown instead.
 
     Parameters
     ----------
     layers : LayerList
     image : Image
         What the candidates were found in.
+
+    Attributes
+    ----------
+    image, layer : Image
+        The picture itself, and the layer over it.
+    level : int or None
+        Of the candidate that was on display last.
     """
 
     def __init__(self, layers: LayerList, image: Image) -> None:
+        self.image = image
+        self.level: int | None = None
         self._layers = layers
-        self._image = image
-        self._shown: Candidate | None = None
-        self._shown_kept = False
+        self._scene: Scene | None = None
+        self._drawn: Overlay | None = None
+        self._hovered: Overlay | None = None
+        self._on_layer: Overlay | None = None
+        self._composer = LatestJob[Scene](
+            lambda scene: compose(scene, LEVEL_COLOURS), self._on_composed
+        )
         self.layer = make.find_tool(layers, image, PREVIEW) or Image(
             _NOTHING, rgb=True, **make.tool_options(image, PREVIEW)
         )
         make.put_on_top(layers, self.layer)
         self.layer.visible = True
-        self.show(None)
+        self.layer.data = _NOTHING  # one of an earlier session may show something
         self.place()
 
-    def show(self, candidate: Candidate | None, *, kept: bool = False) -> None:
-        """Show a candidate, only its outline if it was kept; nothing for None."""
-        if candidate is not None:
+    @property
+    def undecided(self) -> bool:
+        """Whether a candidate is on display, or about to be, that was not kept."""
+        return self._scene is not None and self._scene.undecided
+
+    def show(self, scene: Scene | None) -> None:
+        """Show candidates; nothing for None."""
+        if scene is not None:
             self._ensure_layer()
-            if candidate is self._shown and kept == self._shown_kept:
-                return  # drawing a large one takes a while
-        self._shown, self._shown_kept = candidate, kept
-        if candidate is None:
-            self.layer.data = _NOTHING
+            if scene == self._scene:
+                return  # drawing large ones takes a while
+            if scene.shown is not None:
+                self.level = scene.candidates[scene.shown].level
+        self._scene = scene
+        if scene is None:
+            self._drawn = None
+            self._composer.clear()
+            self._display()
         else:
-            self.layer.data = _draw(candidate, kept)
-            self._move_to_box()
+            self._composer.ask(scene)
+
+    def hover(self, overlay: Overlay | None) -> None:
+        """Show what lies under the mouse, unless there is something to decide about."""
+        self._hovered = None if self.undecided else overlay
+        self._display()
 
     def place(self) -> None:
         """Follow the image to where it is now."""
-        make.place(self.layer, self._image)
+        make.place(self.layer, self.image)
         self._move_to_box()
 
     def close(self) -> None:
         """Hide the layer, for a later session on the image."""
+        self._hovered = None
         self.show(None)
+        self._composer.cancel()
         self.layer.visible = False
+
+    def _on_composed(self, scene: Scene, job: Job) -> None:
+        if job.error is not None:
+            raise job.error
+        # An earlier step through the same candidates is nearer than what is on the screen.
+        if self._scene is not None and scene.candidates == self._scene.candidates:
+            self._drawn = job.result
+            if self.undecided:
+                self._hovered = None
+            self._display()
+
+    def _display(self) -> None:
+        overlay = self._hovered or self._drawn
+        if overlay is self._on_layer:
+            return
+        self._on_layer = overlay
+        if overlay is None:
+            self.layer.data = _NOTHING
+        else:
+            self._ensure_layer()
+            self.layer.data = overlay.rgba
+            self._move_to_box()
 
     def _ensure_layer(self) -> None:
         # The user may have deleted it.
         if self.layer not in self._layers:
-            index = make.index_below_prompts(self._layers, self._image)
+            index = make.index_below_prompts(self._layers, self.image)
             make.insert_quietly(self._layers, index, self.layer)
 
     def _move_to_box(self) -> None:
-        if self._shown is not None:
-            image = self._image
+        if self._on_layer is not None:
+            image = self.image
             # The part of the image's placement that comes before its `affine`.
             to_physical = Affine(
                 scale=image.scale, translate=image.translate, rotate=image.rotate, shear=image.shear
             )
-            self.layer.translate = to_physical(self._shown.box[:2])
-
-
-def _draw(candidate: Candidate, kept: bool) -> Rgba:
-    colour = LEVEL_COLOURS[(candidate.level - 1) % len(LEVEL_COLOURS)]
-    return draw_overlay(candidate, colour, filled=not kept)
+            self.layer.translate = to_physical(self._on_layer.box[:2])

@@ -1,24 +1,31 @@
-"""Clicks and boxes as napari layers."""
+"""The prompts of a session as two napari layers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 from napari.components import LayerList
 from napari.layers import Image, Points, Shapes
 from napari.layers.base import ActionType
 from napari.utils.events import Event
 
-from napari_semantic_sam.annotation.session import Coordinates
-from napari_semantic_sam.model.config import Kind
+from napari_semantic_sam.annotation.changes import Groups
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.widgets import layers as make
+from napari_semantic_sam.widgets import prompt_marks as marks
 from napari_semantic_sam.widgets.tables import BOXES, CLICKS
 
 _FINISHED = (ActionType.ADDED, ActionType.CHANGED, ActionType.REMOVED)
+_SELECTING = ("select", "direct")
+_AS_POINTS = ("click", "label")
 
 
 class PromptLayers:
-    """A Points layer for clicks and a Shapes layer for boxes, ready to draw on.
+    """A Points layer for clicks and a Shapes layer for all else, ready to draw on.
 
     Those of an earlier session on the image are used again, with the prompts in them.
 
@@ -30,7 +37,7 @@ class PromptLayers:
     shape : (height, width)
         Of the picture.
     on_change : callable
-        Called with ``"click"`` or ``"box"`` after the user changed such prompts.
+        Called after the user changed prompts.
     """
 
     def __init__(
@@ -38,13 +45,16 @@ class PromptLayers:
         layers: LayerList,
         image: Image,
         shape: tuple[int, int],
-        on_change: Callable[[Kind], None],
+        on_change: Callable[[], None],
     ) -> None:
+        self.positive = True
         self._layers = layers
         self._on_change = on_change
-        self._present: set[Kind] = {"click", "box"}
-        self.boxes = make.find_tool(layers, image, BOXES) or make.boxes_layer(image, shape)
-        self.clicks = make.find_tool(layers, image, CLICKS) or make.clicks_layer(image)
+        self._writing = False
+        self.boxes: Shapes = make.find_tool(layers, image, BOXES) or marks.boxes_layer(image, shape)
+        self.clicks: Points = make.find_tool(layers, image, CLICKS) or marks.clicks_layer(image)
+        self._present = {self.boxes, self.clicks}
+        self.choose(positive=True)
         for layer in (self.boxes, self.clicks):
             make.put_on_top(layers, layer)
             layer.visible = True
@@ -53,43 +63,155 @@ class PromptLayers:
         self.boxes.mode = "add_rectangle"
         self.clicks.mode = "add"
         layers.selection.active = self.clicks
-        self.clicks.events.data.connect(self._on_clicks)
-        self.boxes.events.data.connect(self._on_boxes)
+        self._counts = {layer: len(layer.data) for layer in (self.boxes, self.clicks)}
+        for layer in (self.boxes, self.clicks):
+            layer.events.data.connect(self._on_data)
 
-    def layer(self, kind: Kind) -> Points | Shapes:
-        """Return the layer of a kind of prompt."""
-        return self.clicks if kind == "click" else self.boxes
+    @property
+    def groups(self) -> Groups:
+        """The prompts of every object, as they are in the layers."""
+        groups: dict[int, tuple[Prompt, ...]] = defaultdict(tuple)
+        for layer in (self.clicks, self.boxes):
+            if layer in self._layers:
+                for group, prompt in self._finished(layer):
+                    groups[group] += (prompt,)
+        return dict(sorted(groups.items()))
 
-    def read(self, kind: Kind) -> list[Coordinates]:
-        """Return the prompts of a kind."""
-        return make.clicks_in(self.clicks) if kind == "click" else make.boxes_in(self.boxes)
+    def choose(self, *, positive: bool) -> None:
+        """Choose the sign of the next prompt."""
+        self.positive = positive
+        for layer in (self.boxes, self.clicks):
+            marks.set_next(layer, positive=positive)
 
-    def drop(self, kind: Kind, indices: Sequence[int]) -> None:
-        """Take prompts out of their layer."""
-        self.layer(kind).remove(list(indices))
+    def flip_selected(self) -> bool:
+        """Switch the sign of selected prompts; False if none is being selected."""
+        layer = self._layers.selection.active
+        if layer not in (self.boxes, self.clicks) or layer.mode not in _SELECTING:
+            return False
+        selected = set(layer.selected_data)
+        flipped = [
+            (group, replace(prompt, positive=prompt.positive != (row in selected)))
+            for row, (group, prompt) in enumerate(marks.read(layer))
+        ]
+        marks.write_features(layer, flipped)
+        return bool(selected)
+
+    def refuse(self, check: Callable[[Prompt], None]) -> list[str]:
+        """Take prompts out that cannot be used, and say why.
+
+        Parameters
+        ----------
+        check : callable
+            Raises `UserError` for such a prompt.
+        """
+        reasons: dict[str, None] = {}
+        for layer in (self.clicks, self.boxes):
+            refused = []
+            for row, (_, prompt) in enumerate(self._finished(layer)):
+                try:
+                    check(prompt)
+                except UserError as error:
+                    reasons[str(error)] = None
+                    refused.append(row)
+            if refused:
+                with self._quietly():
+                    layer.remove(refused)
+                self._counts[layer] -= len(refused)
+        return list(reasons)
+
+    def number(self, next_group: Callable[[bool], int], *, separate: bool) -> None:
+        """Give an object to prompts that the user has just drawn.
+
+        Parameters
+        ----------
+        next_group : callable
+            Called with the sign of a prompt, returns its object.
+        separate : bool
+            Whether each gets an object of its own.
+        """
+        both = {layer: self._finished(layer) for layer in (self.clicks, self.boxes)}
+        taken = {group for found in both.values() for group, _ in found}
+        for layer, found in both.items():
+            numbered: list[marks.Mark] = []
+            for group, prompt in found:
+                if group == marks.NEW:
+                    group = next_group(prompt.positive)
+                    if separate and group in taken:
+                        group = max(taken) + 1
+                    taken.add(group)
+                numbered.append((group, prompt))
+            if numbered != found:
+                marks.write_features(layer, numbered)
+
+    def finish_drawing(self) -> None:
+        """Finish a shape with several corners that the user has begun."""
+        if len(self.boxes.data) != self._counts[self.boxes]:
+            mode = self.boxes.mode
+            self.boxes.mode = "pan_zoom"
+            self.boxes.mode = mode
+
+    def write(self, groups: Groups) -> None:
+        """Make prompts the contents of the layers; a deleted one that is needed comes back."""
+        if groups == self.groups:
+            return
+        everything = [(group, prompt) for group, prompts in groups.items() for prompt in prompts]
+        for layer in (self.boxes, self.clicks):
+            points = layer is self.clicks
+            wanted = [mark for mark in everything if (mark[1].kind in _AS_POINTS) == points]
+            if layer not in self._layers and wanted:
+                make.put_on_top(self._layers, layer)
+                self._present.add(layer)
+            if self._finished(layer) != wanted:
+                with self._quietly():
+                    marks.write(layer, wanted)
+                self._counts[layer] = len(wanted)
 
     def place(self, image: Image) -> None:
         """Follow the image to where it is now."""
         make.place(self.clicks, image)
         make.place(self.boxes, image)
 
-    def newly_deleted(self) -> list[Kind]:
-        """Return the kinds whose layer the user deleted since the last call."""
-        gone = [kind for kind in self._present if self.layer(kind) not in self._layers]
+    def newly_deleted(self) -> list[Points | Shapes]:
+        """Return the layers that the user deleted since the last call."""
+        gone = [layer for layer in self._present if layer not in self._layers]
         self._present -= set(gone)
         return gone
 
     def close(self) -> None:
         """Hide the layers, for a later session on the image."""
-        self.clicks.events.data.disconnect(self._on_clicks)
-        self.boxes.events.data.disconnect(self._on_boxes)
-        self.clicks.visible = False
-        self.boxes.visible = False
+        for layer in (self.clicks, self.boxes):
+            layer.events.data.disconnect(self._on_data)
+            layer.visible = False
 
-    def _on_clicks(self, event: Event) -> None:
-        if event.action in _FINISHED:
-            self._on_change("click")
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Change the layers without taking it for an act of the user."""
+        self._writing = True
+        try:
+            yield
+        finally:
+            self._writing = False
 
-    def _on_boxes(self, event: Event) -> None:
-        if event.action in _FINISHED:
-            self._on_change("box")
+    def _finished(self, layer: Points | Shapes) -> list[marks.Mark]:
+        """Return the prompts of a layer without one that is still being drawn."""
+        return marks.read(layer)[: self._counts[layer]]
+
+    def _on_data(self, event: Event) -> None:
+        if event.action in _FINISHED and not self._writing:
+            self._note_new(event)
+            self._counts[event.source] = len(event.source.data)
+            self._on_change()
+
+    def _note_new(self, event: Event) -> None:
+        """Give new prompts the sign that was chosen; napari copies facts of what is selected."""
+        layer, found = event.source, marks.read(event.source)
+        new = set(range(self._counts[layer], len(found)))
+        if event.action is ActionType.ADDED:
+            new = {index % len(found) for index in event.data_indices}
+        noted = [
+            (marks.NEW, replace(mark[1], positive=self.positive)) if row in new else mark
+            for row, mark in enumerate(found)
+        ]
+        # An emptied Shapes layer keeps its features, for shapes drawn later.
+        if new or len(layer.features) != len(found):
+            marks.write_features(layer, noted)

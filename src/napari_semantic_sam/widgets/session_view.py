@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from typing import Any
 
-from napari.components import LayerList
-from napari.layers import Image, Points, Shapes
-from napari.utils.notifications import show_error, show_warning
+import napari.viewer
+from napari.layers import Image, Labels
+from napari.utils.notifications import show_error, show_info, show_warning
 
-from napari_semantic_sam.annotation.engine import OpenPicture
-from napari_semantic_sam.annotation.session import AnnotationSession, Prompt
-from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.annotation.changes import LabelsChange, PromptsChange, Step
+from napari_semantic_sam.annotation.overlay import Scene
+from napari_semantic_sam.annotation.session import AnnotationSession
+from napari_semantic_sam.inference.cleanup import CleanUp
+from napari_semantic_sam.inference.level_labels import LevelLabels
+from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.inference.results import Candidate
-from napari_semantic_sam.model.config import Kind
 from napari_semantic_sam.widgets import layers as make
+from napari_semantic_sam.widgets.history_keys import HistoryKeys
+from napari_semantic_sam.widgets.hover import Hover
+from napari_semantic_sam.widgets.latest import LatestJob
 from napari_semantic_sam.widgets.level_layers import LevelLayers
+from napari_semantic_sam.widgets.opening import Opened
 from napari_semantic_sam.widgets.preview import Preview
 from napari_semantic_sam.widgets.prompt_layers import PromptLayers
 from napari_semantic_sam.widgets.tables import MESSAGES
+from napari_semantic_sam.widgets.worker import Job
 
 
 class SessionView:
@@ -25,106 +33,252 @@ class SessionView:
 
     Parameters
     ----------
-    layers : LayerList
-    image : Image
-    opened : OpenPicture
-        The image, embedded.
+    viewer : napari.viewer.Viewer
+    opened : Opened
+    keys : HistoryKeys
+        For the layers of the session.
     on_change : callable
-        Called after the user changed a prompt or a label.
+        Called after the user changed a prompt or a label in its layer.
+    on_hover_error : bound method
+        See `Hover`.
+    session : AnnotationSession, optional
+        One to go on with; a new one when left out.
     """
 
     def __init__(
-        self, layers: LayerList, image: Image, opened: OpenPicture, on_change: Callable[[], None]
+        self,
+        viewer: napari.viewer.Viewer,
+        opened: Opened,
+        keys: HistoryKeys,
+        on_change: Callable[[], None],
+        on_hover_error: Callable[[Exception], None],
+        session: AnnotationSession | None = None,
     ) -> None:
-        self.image = image
+        self.image: Image = opened.image
         self.opened = opened
-        self._layers = layers
+        shape, model = opened.picture.embedding.shape, opened.picture.model
+        self.session = session or AnnotationSession(LevelLabels(shape), model.prompt_kinds)
+        self._is_restored = session is not None
+        self._layers = viewer.layers
+        self._keys = keys
         self._on_change = on_change
-        shape, model = opened.embedding.shape, opened.model
+        self._touched: set[int] = set()
+        self._renamed: set[int] = set()
+        self._other_prompts = False
+        self._finished: set[int] = set()  # objects of an earlier session
         record = {"checkpoint": model.checkpoint, "level_order": model.level_order}
-        self._levels = LevelLayers(layers, image, shape, record, self._on_stroke)
-        self.session = AnnotationSession(self._levels.labels, model.prompt_kinds)
-        self._preview = Preview(layers, image)
-        self._prompts = PromptLayers(layers, image, shape, self._on_prompts)
-        for emitter in make.placement_events(image):
+        self.levels = LevelLayers(
+            viewer.layers, self.image, self.session, record, keys, self._on_edit
+        )
+        self._tidier = LatestJob[tuple[Candidate, ...]](_tidy(self.session), self._on_tidied)
+        self._preview = Preview(viewer.layers, self.image)
+        self.prompts = PromptLayers(viewer.layers, self.image, shape, self._on_prompts)
+        self.hover = Hover(viewer, self._preview, opened.picture, on_hover_error)
+        for layer in (self.image, self._preview.layer, self.prompts.boxes, self.prompts.clicks):
+            keys.bind(layer)
+        for emitter in make.placement_events(self.image):
             emitter.connect(self._on_placement)
-        for kind in ("box", "click"):
-            self._on_prompts(kind)
+        self.session.listeners.append(self._on_step)
 
-    @property
-    def clicks(self) -> Points:
-        """The layer for clicks."""
-        return self._prompts.clicks
+    def begin(self) -> None:
+        """Take over prompts that are in the layers already, or show those of the session."""
+        if self._is_restored:
+            self.prompts.write(self.session.groups)
+            self.draw()
+        else:
+            self._on_prompts()
+            self._finished = set(self.session.groups)
 
-    @property
-    def boxes(self) -> Shapes:
-        """The layer for boxes."""
-        return self._prompts.boxes
+    def activate(self, group: int) -> None:
+        """Go back to an object; the next prompt belongs to it."""
+        self._finished.discard(group)
+        self.session.activate(group)
 
-    def show(self, index: int) -> None:
-        """Display the candidate at `index`, or the nearest there is."""
-        self.session.current.show(index)
-        self._draw()
-
-    def receive(self, found: Mapping[Prompt, Sequence[Candidate]]) -> None:
-        """Take the candidates of prompts and display those of the active one."""
-        self.session.receive(found)
-        self._draw()
-
-    def keep(self) -> None:
-        """Write the candidate on display into its level layer.
+    def act(self, do: Callable[[], Any]) -> None:
+        """Let the user act on the session, and show what came of it.
 
         Raises
         ------
         UserError
-            If nothing is on display, or nothing under it is free.
+            As the act does.
         """
-        self._levels.reconcile()
-        row = self.session.keep()
-        self._levels.show(row.level)
-        self._draw()
+        self._reconcile()
+        try:
+            do()
+        finally:
+            self._show_steps()
+            self.draw()
 
     def reconcile(self) -> None:
         """Notice which layers the user deleted."""
-        self._levels.reconcile()
-        for kind in self._prompts.newly_deleted():
-            self.session.set_prompts(kind, ())
-            name = self._prompts.layer(kind).name
-            show_warning(MESSAGES["prompts gone"].format(layer=name))
-        self._draw()
+        self._reconcile()
+        self.draw()
+
+    def undo(self) -> None:
+        """Take the last step back, which may be a shape that is still being drawn."""
+        self.prompts.finish_drawing()
+        self.session.undo()
+
+    def redo(self) -> None:
+        """Make the step again that was taken back last, unless a shape is being drawn."""
+        self.prompts.finish_drawing()
+        self.session.redo()
+
+    def draw(self) -> None:
+        """Show the candidates of the active object, those to be kept as they would be."""
+        if not self.session.current.candidates:
+            self._tidier.clear()
+            self._preview.show(None)
+        elif self.session.options.cleanup == CleanUp():
+            self._draw()
+        else:  # which takes a while for large masks
+            self._tidier.ask(self._to_keep)
+
+    def flip_sign(self) -> None:
+        """Switch the sign of selected prompts or, if none is being selected, of the next one."""
+        if self.prompts.flip_selected():
+            self._on_prompts()
+        else:
+            self.prompts.choose(positive=not self.prompts.positive)
+
+    def next_object(self) -> None:
+        """Let the next prompt begin an object, which needs a positive one first."""
+        self.session.next_object()
+        self.prompts.choose(positive=True)
+
+    def label_to_refine(self, position: tuple[float, ...]) -> tuple[int, int] | None:
+        """Return level and number of the label that the user means, None if there is none.
+
+        It is the one under the mouse, in the active level layer or the finest that has one
+        there; else the one selected in the active level layer.
+
+        Parameters
+        ----------
+        position : tuple of float
+            Of the mouse, in world coordinates.
+        """
+        active = self._layers.selection.active
+        chosen = self.levels.level_of(active)
+        levels = self.session.levels
+        for level in [chosen] if chosen else reversed(levels.levels):
+            layer = self.levels.layer(level)
+            index = layer.get_value(position, world=True) if layer else None
+            if index:
+                return level, int(index)
+        if chosen and isinstance(active, Labels) and levels.row(chosen, active.selected_label):
+            return chosen, int(active.selected_label)
+        return None
+
+    def refine(self, level: int, index: int) -> None:
+        """Begin an object with a label as its prompt.
+
+        Raises
+        ------
+        UserError
+            If there is no such label.
+        """
+        self.prompts.finish_drawing()
+        prompt = self.session.label_prompt(level, index)
+        group = self.session.next_object()
+        self.session.set_prompts({**self.session.groups, group: (prompt,)})
+        self.prompts.choose(positive=True)
 
     def close(self) -> None:
-        """Hide clicks, boxes and preview; the levels stay."""
+        """Hide prompts and preview; the levels stay."""
+        self.session.listeners.remove(self._on_step)
         for emitter in make.placement_events(self.image):
             emitter.disconnect(self._on_placement)
-        self._levels.disconnect()
-        self._prompts.close()
+        self.hover.detach()
+        self._tidier.cancel()
+        self.levels.close()
+        self.prompts.close()
         self._preview.close()
+        self._keys.close()
 
-    def _on_prompts(self, kind: Kind) -> None:
-        coordinates = self._prompts.read(kind)
-        refused = {}
-        for index, where in enumerate(coordinates):
-            try:
-                self.session.check(Prompt(kind, where))
-            except UserError as error:
-                refused[index] = str(error)
+    @property
+    def _to_keep(self) -> tuple[Candidate, ...]:
+        state = self.session.current
+        return tuple((state.candidates or ())[index] for index in state.to_keep)
+
+    def _on_tidied(self, candidates: tuple[Candidate, ...], job: Job) -> None:
+        if job.error is not None:
+            raise job.error
+        if candidates == self._to_keep:
+            self._draw()
+
+    def _draw(self) -> None:
+        state = self.session.current
+        masks = list(state.candidates or ())
+        for planned in self.session.preview():
+            if planned.mask.area:
+                masks[planned.candidate] = planned.mask
+        self._preview.show(Scene(tuple(masks), state.index, state.marked, frozenset(state.kept)))
+
+    def _reconcile(self) -> None:
+        self.levels.reconcile()
+        gone = self.prompts.newly_deleted()
+        if gone:
+            self.session.set_prompts(self.prompts.groups)
+        for layer in gone:
+            show_warning(MESSAGES["prompts gone"].format(layer=layer.name))
+        self._forget_steps()  # the layers show them already
+
+    def _on_step(self, event: str, step: Step) -> None:
+        if event == "step" and self.session.notice:
+            show_info(self.session.notice)
+        for change in step.changes:
+            if isinstance(change, LabelsChange):
+                (self._renamed if change.window is None else self._touched).add(change.level)
+        self._other_prompts |= any(isinstance(each, PromptsChange) for each in step.changes)
+
+    def _forget_steps(self) -> None:
+        self._touched.clear()
+        self._renamed.clear()
+        self._other_prompts = False
+
+    def _show_steps(self) -> None:
+        self.levels.show(self._touched, self._renamed)
+        if self._other_prompts:
+            self.prompts.write(self.session.groups)
+        self._forget_steps()
+
+    def _on_prompts(self) -> None:
+        refused = self.prompts.refuse(self._check)
         if refused:
-            show_error("\n".join(dict.fromkeys(refused.values())))
-            self._prompts.drop(kind, list(refused))  # which calls this method again
-            return
-        self.session.set_prompts(kind, coordinates)
-        self._draw()
+            show_error("\n".join(refused))
+        self.prompts.number(self._next_group, separate=self.session.separate)
+        self.session.set_prompts(self.prompts.groups)
+        self._finished &= self.session.groups.keys()
+        self._forget_steps()
+        self.draw()
         self._on_change()
 
-    def _on_stroke(self) -> None:
-        self._draw()
+    def _next_group(self, positive: bool) -> int:
+        group = self.session.group_for_next(positive)
+        if positive and group in self._finished:
+            return max(self.session.groups, default=0) + 1
+        return group
+
+    def _check(self, prompt: Prompt) -> None:
+        if not any(prompt in prompts for prompts in self.session.groups.values()):
+            self.session.check(prompt)
+
+    def _on_edit(self) -> None:
+        self._forget_steps()
+        self.draw()
         self._on_change()
 
     def _on_placement(self) -> None:
-        self._prompts.place(self.image)
-        self._levels.place()
+        self.prompts.place(self.image)
+        self.levels.place()
         self._preview.place()
 
-    def _draw(self) -> None:
-        self._preview.show(self.session.current.shown, kept=self.session.shown_is_kept)
+
+def _tidy(session: AnnotationSession) -> Callable[[tuple[Candidate, ...]], None]:
+    """Return a function that cleans candidates up, for the session to find them so."""
+
+    def work(candidates: tuple[Candidate, ...]) -> None:
+        for candidate in candidates:
+            session.tidied(candidate)
+
+    return work

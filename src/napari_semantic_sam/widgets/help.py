@@ -1,0 +1,34 @@
+"""All keys, in a window of their own."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QDialog, QDialogButtonBox, QLabel, QTextBrowser, QVBoxLayout, QWidget
+
+from napari_semantic_sam.widgets.key_table import keys_as_markdown
+from napari_semantic_sam.widgets.tables import HINTS
+
+_SIZE = (460, 560)
+
+
+class HelpDialog(QDialog):
+    """Shows every key and gesture, from the same table as the documents.
+
+    Parameters
+    ----------
+    parent : QWidget
+    """
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(HINTS["help title"])
+        self.resize(*_SIZE)
+        self.keys = QTextBrowser()
+        self.keys.setMarkdown(keys_as_markdown())
+        footer = QLabel(HINTS["help footer"])
+        footer.setWordWrap(True)
+        close = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        close.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.keys)
+        layout.addWidget(footer)
+        layout.addWidget(close)

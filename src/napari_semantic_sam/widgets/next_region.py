@@ -1,0 +1,123 @@
+"""Walks to the regions that the model is least sure of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import napari.viewer
+from napari.layers import Image
+from napari.utils.notifications import show_error, show_info
+
+from napari_semantic_sam.annotation.engine import OpenPicture
+from napari_semantic_sam.annotation.session import AnnotationSession
+from napari_semantic_sam.annotation.suggest import (
+    Region,
+    is_labelled,
+    unclear_regions,
+    unlabelled_clicks,
+)
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.level_labels import LevelLabels
+from napari_semantic_sam.widgets.camera import look_at
+from napari_semantic_sam.widgets.tables import HINTS, MESSAGES
+from napari_semantic_sam.widgets.worker import Job, Progress
+
+
+class NextRegion:
+    """Looks for unclear regions beside the user interface, and brings them into view in turn.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    on_change : bound method
+        Called when `progress` or `text` may have changed.
+
+    Attributes
+    ----------
+    text : str
+        Which region is in view, for the panel; "" before the first.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer, on_change: Callable[[], None]) -> None:
+        self._viewer = viewer
+        self._on_change = on_change
+        self._job: Job | None = None
+        self._image: Image | None = None
+        self._levels: LevelLabels | None = None
+        self.end()
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the search is; None while there is none."""
+        return None if self._job is None else self._job.progress or Progress("")
+
+    def walk(self, image: Image, session: AnnotationSession, opened: OpenPicture) -> None:
+        """Go to the next unclear region without a label; look for some if none is known."""
+        if self._job is not None:
+            return
+        if "click" not in opened.model.prompt_kinds:
+            show_error(MESSAGES["no clicks"])
+            return
+        self._image, self._levels = image, session.levels
+        if not self._go_to_next():
+            clicks = unlabelled_clicks(session.levels)
+            self._job = Job(
+                lambda job: unclear_regions(opened, clicks, job.report, job.is_cancelled),
+                self._on_found,
+                self._on_progress,
+            )
+            self._job.start()
+        self._on_change()
+
+    def cancel(self) -> None:
+        """Stop looking; regions that are known stay known."""
+        if self._job is not None:
+            self._job.cancel()
+            self._job = None
+            self._on_change()
+
+    def end(self) -> None:
+        """Forget the picture and its regions."""
+        if self._job is not None:
+            self._job.cancel()
+        self._job = None
+        self._image = self._levels = None
+        self._regions: list[Region] = []
+        self._position = 0
+        self.text = ""
+
+    def _on_progress(self, job: Job) -> None:
+        self._on_change()
+
+    def _on_found(self, job: Job) -> None:
+        self._job = None
+        if job.error is None:
+            self._regions, self._position = job.result, 0
+            if not self._go_to_next() and self._image is not None:
+                show_info(MESSAGES["nothing unclear"].format(image=self._image.name))
+        self._on_change()
+        if isinstance(job.error, UserError):
+            show_error(str(job.error))
+        elif job.error is not None:
+            raise job.error
+
+    def _go_to_next(self) -> bool:
+        """Bring the next region that has no label yet into view, if there is one."""
+        self.text = ""
+        if self._image is None or self._levels is None:
+            return False
+        while self._position < len(self._regions):
+            region = self._regions[self._position]
+            self._position += 1
+            if not is_labelled(self._levels, region.click):
+                look_at(self._viewer, self._image, _surroundings(region))
+                self.text = HINTS["unclear"].format(number=self._position, count=len(self._regions))
+                return True
+        return False
+
+
+def _surroundings(region: Region) -> tuple[float, float, float, float]:
+    """Return a square around the click with the area of the region, whose box may be far off."""
+    (y, x), half = region.click, math.sqrt(region.mask.area) / 2
+    return y - half, x - half, y + half, x + half

@@ -1,0 +1,138 @@
+"""The table of kept objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import QItemSelectionModel, QModelIndex, QSize, Qt, Signal
+from qtpy.QtGui import QKeyEvent
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+
+from napari_semantic_sam.inference.level_labels import LabelRow
+from napari_semantic_sam.widgets.controls import explained
+from napari_semantic_sam.widgets.names import NameBook, NameDelegate
+from napari_semantic_sam.widgets.review_model import COLUMNS, NAMES, Key, ReviewModel, key
+
+_LETTERS = {"level": 5, "index": 5, "object": 9, "part": 6, "area": 7, "predicted_iou": 6}
+"""Widths of columns; a column with others scrolls into view."""
+_OTHER_LETTERS = 7
+_PADDING = 14
+"""Pixels."""
+_LEAST_ROWS = 4
+_KEYS = (
+    Qt.Key.Key_Up,
+    Qt.Key.Key_Down,
+    Qt.Key.Key_Left,
+    Qt.Key.Key_Right,
+    Qt.Key.Key_PageUp,
+    Qt.Key.Key_PageDown,
+    Qt.Key.Key_Home,
+    Qt.Key.Key_End,
+    Qt.Key.Key_Space,
+)
+
+
+class ReviewTable(QTableView):
+    """Shows the rows of all levels; thousands of them stay quick.
+
+    Attributes
+    ----------
+    names : NameBook
+        What is suggested while a name is typed.
+    """
+
+    go_to = Signal()
+    delete = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        explained(self, "table")
+        self.names = NameBook()
+        self._selected_before: set[Key] = set()
+        self._model = ReviewModel(self)
+        self.renamed = self._model.renamed
+        self.setModel(self._model)
+        self.setItemDelegate(NameDelegate(self, self.names.names))
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked)
+        self.setTabKeyNavigation(False)  # Tab leads to the next control
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setWordWrap(False)
+        self.setSortingEnabled(True)
+        self._size_cells()
+        self.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+        self.doubleClicked.connect(self._on_double_click)
+        self._model.modelAboutToBeReset.connect(self._note_selection)
+        self._model.modelReset.connect(self._select_again)
+
+    @property
+    def selected(self) -> list[LabelRow]:
+        """The rows that are selected, from top to bottom."""
+        indices = self.selectionModel().selectedRows()
+        return [self._model.rows[each] for each in sorted(index.row() for index in indices)]
+
+    def show_rows(self, rows: Sequence[LabelRow]) -> None:
+        """Show other rows; what is selected stays selected."""
+        self.names.add(rows)
+        self._model.set_rows(rows)
+
+    def select(self, keys: set[Key]) -> None:
+        """Select labels by level and index, the first of them as the current one."""
+        found = [row for row, each in enumerate(self._model.rows) if key(each) in keys]
+        flags = QItemSelectionModel.SelectionFlag
+        for position, row in enumerate(found):
+            flag = flags.ClearAndSelect if position == 0 else flags.Select
+            index = self._model.index(row, 0)
+            self.selectionModel().select(index, flag | flags.Rows)
+        if found:
+            first = self._model.index(found[0], 0)
+            self.selectionModel().setCurrentIndex(first, flags.NoUpdate)
+
+    def edit_name(self) -> None:
+        """Let the user type the name of the current object, or its part if he is there."""
+        index = self.currentIndex()
+        if index.isValid():
+            column = COLUMNS[index.column()]
+            place = index.column() if column in NAMES else COLUMNS.index("object")
+            self.scrollTo(self._model.index(index.row(), place))
+            self.edit(self._model.index(index.row(), place))
+
+    def sizeHint(self) -> QSize:  # noqa: N802  # Qt's name
+        """Ask for little: the layout gives what is left."""
+        return QSize(super().sizeHint().width(), self.minimumHeight())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802  # Qt's name
+        """Go to, delete and rename; what is no key of a table is left to the picture."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.go_to.emit()
+        elif event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.delete.emit()
+        elif event.key() == Qt.Key.Key_F2:
+            self.edit_name()
+        elif event.key() in _KEYS or event.matches(event.StandardKey.SelectAll):
+            super().keyPressEvent(event)
+        else:
+            event.ignore()
+
+    def _note_selection(self) -> None:
+        self._selected_before = {key(row) for row in self.selected}
+
+    def _select_again(self) -> None:
+        self.select(self._selected_before)
+
+    def _on_double_click(self, index: QModelIndex) -> None:
+        if COLUMNS[index.column()] not in NAMES:  # those are edited
+            self.go_to.emit()
+
+    def _size_cells(self) -> None:
+        letter = self.fontMetrics().averageCharWidth()
+        line = self.fontMetrics().height() + 4
+        header = self.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setMinimumSectionSize(letter * 3)
+        for place, column in enumerate(COLUMNS):
+            self.setColumnWidth(place, letter * _LETTERS.get(column, _OTHER_LETTERS) + _PADDING)
+        self.verticalHeader().hide()
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.verticalHeader().setDefaultSectionSize(line)
+        self.setMinimumHeight(line * (_LEAST_ROWS + 2))

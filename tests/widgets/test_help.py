@@ -1,0 +1,65 @@
+"""One table of keys: bound, explained in the panel, and in the documents."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from napari_semantic_sam.widgets.key_table import keys_as_markdown, replace_keys
+from napari_semantic_sam.widgets.tables import CONTROLS, GESTURES, LIST_KEYS, SHORTCUTS
+
+
+@pytest.fixture
+def viewer(viewer_model):
+    return viewer_model
+
+
+def test_the_help_names_every_key(panel, qtbot):
+    dialog = panel.show_help()
+    qtbot.addWidget(dialog)
+    text = dialog.keys.toPlainText()
+    for shortcut in (*SHORTCUTS.values(), *GESTURES, *LIST_KEYS):
+        assert shortcut.shown in text
+        assert shortcut.text in text
+
+
+def test_the_button_opens_the_help(panel, qtbot):
+    from napari_semantic_sam.widgets.help import HelpDialog
+
+    panel.help_button.click()
+    (dialog,) = panel.findChildren(HelpDialog)
+    assert dialog.isVisible()
+    assert not dialog.isModal()
+    dialog.reject()
+
+
+def test_no_key_means_two_things():
+    keys = Counter(shortcut.key for shortcut in SHORTCUTS.values())
+    assert max(keys.values()) == 1
+
+
+def test_no_alt_key_means_two_things_nor_opens_a_menu():
+    letters = Counter(
+        control.caption.replace("&&", "").partition("&")[2][:1].lower()
+        for control in CONTROLS.values()
+        if "&" in control.caption
+    )
+    assert max(letters.values()) == 1
+    assert not set("fvlpwh") & letters.keys()  # napari's menus
+
+
+def test_a_table_replaces_the_one_before():
+    document = "# Keys\n<!-- keys, written by scripts/write_key_table.py -->\nold\n"
+    document += "<!-- end of keys -->\nmore\n"
+    new = replace_keys(document)
+    assert "old" not in new
+    assert keys_as_markdown() in new
+    assert new.startswith("# Keys\n")
+    assert new.endswith("\nmore\n")
+    assert replace_keys(new) == new
+
+
+def test_a_document_without_marks_is_refused():
+    with pytest.raises(ValueError, match="needs the lines"):
+        replace_keys("# Keys\n")

@@ -1,0 +1,137 @@
+"""The panel on a small screen, and with nothing but a keyboard."""
+
+from __future__ import annotations
+
+import pytest
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QComboBox,
+    QLabel,
+    QProgressBar,
+    QScrollArea,
+    QScrollBar,
+    QSlider,
+    QSpinBox,
+    QWidget,
+)
+
+from napari_semantic_sam.widgets.tables import CONTROLS
+
+CONTROL_KINDS = (
+    QAbstractButton,
+    QAbstractItemView,
+    QComboBox,
+    QLabel,
+    QProgressBar,
+    QSlider,
+    QSpinBox,
+)
+DOCK = (330, 640)
+"""What is left for the panel in a window of 1280 by 720 pixels."""
+
+
+@pytest.fixture
+def viewer(viewer_model):
+    return viewer_model
+
+
+@pytest.fixture
+def small(started):
+    started.resize(*DOCK)
+    for section in started.sections.values():
+        section.set_open(True)
+    started.show()
+    return started
+
+
+def controls(panel):
+    """Return the controls that we made, without those Qt makes inside of them."""
+    found = [each for each in panel.findChildren(QWidget) if isinstance(each, CONTROL_KINDS)]
+    inner = (QComboBox, QSpinBox, QAbstractItemView)
+    return [
+        each
+        for each in found
+        if not isinstance(each, QScrollBar)
+        and not any(isinstance(above, inner) for above in ancestors(each))
+    ]
+
+
+def ancestors(widget):
+    while widget.parentWidget() is not None:
+        widget = widget.parentWidget()
+        yield widget
+
+
+def by_tab(panel):
+    """Return the controls that Tab leads to, in its order."""
+    order, widget = [], panel.nextInFocusChain()
+    while widget is not panel:
+        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and panel.isAncestorOf(widget):
+            order.append(widget)
+        widget = widget.nextInFocusChain()
+    return order
+
+
+def test_every_control_explains_itself(small):
+    found = controls(small)
+    assert len(found) > 40
+    assert [each for each in found if not each.toolTip()] == []
+    assert [each for each in found if not each.accessibleName()] == []
+
+
+def test_nothing_is_cut_off_at_the_side(small):
+    area = small.findChild(QScrollArea)
+    content = area.widget()
+    assert content.width() <= area.viewport().width() <= DOCK[0]
+    for each in controls(small):
+        if each.isVisible() and content.isAncestorOf(each):
+            right = each.mapTo(content, QPoint(each.width(), 0)).x()
+            assert right <= area.viewport().width(), each.accessibleName()
+
+
+def test_the_panel_asks_for_no_more_than_a_small_screen_has(panel):
+    assert panel.minimumSizeHint().width() <= DOCK[0]
+    assert panel.minimumWidth() <= DOCK[0]
+    assert panel.minimumSizeHint().height() <= DOCK[1]
+    assert panel.sizeHint().height() <= DOCK[1]
+
+
+def test_the_sections_for_annotating_fit_without_scrolling(started, qtbot):
+    started.resize(*DOCK)
+    for name, section in started.sections.items():
+        section.set_open(name in ("source", "prompts", "candidates"))
+    started.show()
+    area = started.findChild(QScrollArea)
+    qtbot.waitUntil(lambda: area.verticalScrollBar().maximum() == 0)
+
+
+def test_tab_leads_to_every_control_from_top_to_bottom(small):
+    order = by_tab(small)
+    for kind in (QAbstractButton, QComboBox, QSlider, QSpinBox, QAbstractItemView):
+        reachable = [each for each in controls(small) if isinstance(each, kind)]
+        assert set(reachable) <= set(order), kind
+    headers = [order.index(section.header) for section in small.sections.values()]
+    assert headers == sorted(headers)
+    for section, following in zip(headers, [*headers[1:], len(order)], strict=True):
+        assert following - section > 1
+    feet = [small.steps.undo_button, small.steps.redo_button, small.help_button]
+    assert order[-3:] == feet
+
+
+def test_tab_leaves_the_tables(small, qtbot):
+    table = small.review.table
+    table.setFocus()
+    qtbot.keyClick(table, Qt.Key.Key_Tab)
+    assert table not in (small.focusWidget(), None)
+
+
+def test_every_alt_key_has_a_control(small):
+    for each in small.findChildren(QLabel):
+        if "&" in each.text() and each.text() == CONTROLS["image"].caption:
+            assert each.buddy() is small.image
+    captions = {each.text(): each.buddy() for each in small.findChildren(QLabel)}
+    for name in ("image", "model", "device", "rule", "target", "smooth"):
+        assert "&" in CONTROLS[name].caption
+        assert captions[CONTROLS[name].caption] is not None
