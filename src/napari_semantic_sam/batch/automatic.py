@@ -17,7 +17,11 @@ from napari_semantic_sam.batch.files import (
     write_together,
 )
 from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.inference.automatic.measurements import measure_masks, measure_parents
+from napari_semantic_sam.inference.automatic.measurements import (
+    columns_of,
+    measure_masks,
+    measure_parents,
+)
 from napari_semantic_sam.inference.automatic.picture import segment_picture
 from napari_semantic_sam.inference.automatic.settings import AutomaticSettings
 from napari_semantic_sam.inference.level_labels import COLUMNS, LevelLabels
@@ -127,11 +131,11 @@ class _Job:
         if self.measuring:
             size = self.measuring.pixel_size
             writers += [
-                partial(_write_rows, rows=measure_masks(labels, size)),
-                partial(_write_rows, rows=measure_parents(labels, size)),
+                partial(_write_rows, header=columns_of(measure, size), rows=measure(labels, size))
+                for measure in (measure_masks, measure_parents)
             ]
         rows = [asdict(row) for level in labels.levels for row in labels.rows(level)]
-        return [*writers, partial(_write_rows, rows=rows, header=COLUMNS)]
+        return [*writers, partial(_write_rows, header=COLUMNS, rows=rows)]
 
     def _fingerprint(self, path: Path) -> str:
         """Tell whether a picture and how it is segmented are the same as in an earlier run."""
@@ -192,6 +196,5 @@ def _ends_within_a_line(path: Path) -> bool:
     return bool(content) and not content.endswith(b"\n")
 
 
-def _write_rows(path: Path, rows: Sequence[dict[str, Any]], header: Sequence[str] = ()) -> None:
-    names = header or (tuple(rows[0]) if rows else ())
-    write_csv(path, names, ([row[name] for name in names] for row in rows))
+def _write_rows(path: Path, header: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    write_csv(path, header, ([row[name] for name in header] for row in rows))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
+
+import numpy as np
 
 from napari_semantic_sam.inference.automatic.tree import MaskTree, Node
 from napari_semantic_sam.inference.level_labels import LevelLabels
@@ -88,6 +90,16 @@ def measure_parents(labels: LevelLabels, pixel_size: float | None = None) -> lis
                 }
             )
     return rows
+
+
+def columns_of(
+    measure: Callable[[LevelLabels, float | None], list[Row]], pixel_size: float | None
+) -> tuple[str, ...]:
+    """Return the columns that `measure_masks` or `measure_parents` gives, even without a label."""
+    example = LevelLabels((1, 1))
+    for level in (1, 2):
+        example.attach(level, np.ones((1, 1), dtype=np.int32))
+    return tuple(measure(example, pixel_size)[0])
 
 
 def _shapes(labels: LevelLabels, level: int) -> Sequence[tuple[Node, Any]]:
