@@ -22,7 +22,8 @@ from torch import Tensor
 
 from _report import write_report
 from napari_semantic_sam import Predictor, load_model
-from napari_semantic_sam.evaluation.objects import TrueObject, centre_click, find_objects
+from napari_semantic_sam.evaluation.objects import TrueObject, find_objects
+from napari_semantic_sam.inference.pieces import centre_pixel
 from napari_semantic_sam.inference.preparation import input_scale
 from napari_semantic_sam.inference.prompts import to_anchor_boxes
 from napari_semantic_sam.io.images import read_image, read_labels
@@ -83,7 +84,7 @@ def _image(
     if not objects:
         return
     embedding = predictor.embed(image)
-    clicks = [("click", tuple(map(float, centre_click(target)))) for target in objects]
+    clicks = [("click", tuple(map(float, centre_pixel(target)))) for target in objects]
     prompts = to_anchor_boxes(clicks, embedding.shape)  # type: ignore[arg-type]
     masks = predictor.model.decode_last(embedding.image, prompts).masks
     extent = embedding.image.geometry.padded_size

@@ -21,8 +21,9 @@ from PIL import Image
 from scipy import ndimage
 
 from napari_semantic_sam import Predictor, load_model
-from napari_semantic_sam.evaluation.objects import TrueObject, centre_click, find_objects
+from napari_semantic_sam.evaluation.objects import TrueObject, find_objects
 from napari_semantic_sam.inference.normalisation import normalise
+from napari_semantic_sam.inference.pieces import centre_pixel
 from napari_semantic_sam.inference.results import Candidate, CroppedMask
 from napari_semantic_sam.io.images import read_image, read_labels
 from napari_semantic_sam.io.pairs import pair_files
@@ -73,7 +74,7 @@ def _answers_in(
     predictor: Predictor, image: npt.NDArray[Any], objects: list[TrueObject]
 ) -> list[Answer]:
     picture = normalise(image).round().astype(np.uint8)
-    clicks = [centre_click(target) for target in objects]
+    clicks = [centre_pixel(target) for target in objects]
     results = predictor.predict(predictor.embed(image), points=clicks)
     return [
         Answer(

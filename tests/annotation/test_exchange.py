@@ -112,6 +112,22 @@ def test_levels_without_labels_come_back(tmp_path, ending):
     assert not found.levels[3].any()
 
 
+@pytest.mark.parametrize("ending", [".json", ".geojson"])
+@pytest.mark.parametrize("number", [2**31, 2**53 + 1, 2**63 + 1])
+def test_large_numbers_of_labels_come_back(tmp_path, ending, number):
+    array = np.zeros((3, 4), np.uint64 if number >= 2**63 else np.int64)
+    array[1, 2] = number
+    write_labels_file(Document((3, 4), {1: array}), tmp_path / f"a{ending}")
+    read = read_labels_file(tmp_path / f"a{ending}")
+    np.testing.assert_array_equal(read.levels[1], array)
+    assert [row.index for row in read.rows[1]] == [number]
+
+
+def test_levels_count_from_one():
+    with pytest.raises(ValueError, match="count from 1"):
+        Document((3, 4), {0: np.zeros((3, 4), np.int32)})
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_parent_in_a_level_that_was_not_saved_stays(document, tmp_path, ending):
     part = replace(document, levels={5: document.levels[5]}, rows={5: document.rows[5]})
@@ -261,6 +277,7 @@ def test_a_bad_record_is_told(document, tmp_path, change, words):
         ("a.json", "[1, 2]", "neither COCO"),
         ("a.geojson", '{"type": "Topology"}', "neither COCO"),
         ("a.geojson", '{"type": "FeatureCollection", "features": []}', "holds no labels"),
+        ("a.geojson", '{"type": "FeatureCollection"}', "damaged"),
         ("a.tif", "II, not a TIFF", "not a TIFF"),
         ("a.csv", "index,level", "no table of labels"),
         ("a.labels.csv", "index,level", "is missing"),

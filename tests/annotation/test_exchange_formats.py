@@ -10,10 +10,10 @@ import pytest
 
 from napari_semantic_sam.annotation.exchange import Document, read_labels_file, write_labels_file
 from napari_semantic_sam.annotation.exchange.outlines import outline
-from napari_semantic_sam.annotation.exchange.polygons import fill
 from napari_semantic_sam.annotation.exchange.rle import decode, encode
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.level_labels import LabelRow
+from napari_semantic_sam.inference.polygons import fill
 from napari_semantic_sam.inference.results import CroppedMask, tight
 
 KNOTS = {

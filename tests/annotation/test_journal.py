@@ -271,6 +271,36 @@ def test_runs_that_do_not_fit_are_damage(path):
         read_journal(path)
 
 
+def test_steps_that_do_not_fit_together_are_damage(path):
+    session = new_session()
+    journal = open_journal(path, session)
+    click_and_keep(session)
+    journal.close()
+    text = path.read_text()
+    assert '"window": [' in text
+    path.write_text(text.replace('"window": [', '"window": [7'))
+    with pytest.raises(UserError, match="damaged: its event 2"):
+        restore(path, new_session())
+
+
+def test_a_walk_is_one_step_after_a_restart_too(path):
+    session = new_session()
+    journal = open_journal(path, session)
+    click_and_keep(session)
+    for index in (0, 2, 3, 2):
+        session.show(index)
+    session.undo()
+    session.redo()
+    session.show(0)
+    journal.close()
+    other = new_session()
+    restore(path, other)
+    assert facts(other) == facts(session)
+    assert other.history.undo_text == session.history.undo_text == "show level 1"
+    other.undo()
+    assert other.history.undo_text == "keep level 2"
+
+
 def test_another_size_of_picture_is_refused(path):
     open_and_keep = new_session()
     journal = open_journal(path, open_and_keep)

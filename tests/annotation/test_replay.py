@@ -85,7 +85,10 @@ def annotated(tmp_path, checkpoint):
     assert work.ask(Prompt("click", (20.0, 30.0))) > 2
     session.mark(1, True)
     session.mark(2, True)
-    session.show(0)
+    for index in (1, 0):  # a walk is one step of undo, but two lines
+        session.show(index)
+    session.undo()
+    session.redo()
     assert len(work.keep()) == 3
     work.ask(Prompt("box", (5.0, 40.0, 60.0, 90.0)), Prompt("click", (30.0, 60.0)))
     work.keep("keep", CleanUp(fill_holes=True, drop_islands=True, smooth=2), level=7)

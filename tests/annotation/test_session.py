@@ -7,6 +7,7 @@ import pytest
 from sessions import SHAPE, candidate, click, combined, facts
 
 from napari_semantic_sam.annotation.commit import KeepOptions
+from napari_semantic_sam.annotation.found import FoundCandidates
 from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.cleanup import CleanUp
@@ -54,6 +55,55 @@ def test_walking_stops_at_both_ends(clicked):
     clicked.show(-1)
     assert clicked.current.shown is WHOLE
     assert clicked.history.undo_text == "show level 2"
+
+
+def test_a_walk_through_the_candidates_is_one_step(clicked):
+    clicked.show(0)
+    clicked.show(2)
+    clicked.show(1)
+    assert clicked.history.undo_text == "show level 3"
+    clicked.undo()
+    assert clicked.current.shown is PART
+    assert clicked.history.undo_text == "add click"
+    clicked.redo()
+    assert clicked.current.shown is MIDDLE
+    clicked.show(0)
+    clicked.show(2)
+    assert clicked.history.undo_text == "add click"  # back where it began
+
+
+def test_marks_and_other_objects_end_a_walk(clicked):
+    clicked.show(1)
+    clicked.mark(0, True)
+    clicked.show(2)
+    clicked.set_prompts({1: (CLICK,), 2: (OTHER,)})
+    clicked.receive(2, (OTHER,), FOUND)
+    clicked.show(1)
+    clicked.activate(1)
+    clicked.show(0)
+    texts = []
+    while step := clicked.undo():
+        texts.append(step.text)
+    assert texts == [
+        "show level 2",
+        "show level 3",
+        "add click",
+        "show level 5",
+        "mark level 2",
+        "show level 3",
+        "add click",
+    ]
+
+
+def test_candidates_of_many_objects_do_not_fill_the_memory():
+    found = FoundCandidates(limit_bytes=2 * FOUND.nbytes)
+    for group in range(1, 5):
+        found.put(group, FOUND, active=1)
+    assert [group for group in range(1, 5) if found.get(group)] == [1, 4]
+    assert found.missing([1, 2, 3, 4, 5], active=1) == [5]
+    assert found.missing([1, 2, 3, 4, 5], active=2) == [2, 5]
+    found.forget(3)
+    assert found.missing([1, 3, 4], active=1) == [3]
 
 
 def test_groups_that_stay_keep_their_state(clicked):
@@ -166,6 +216,22 @@ def test_keeping_writes_one_row_with_its_parent(clicked):
     assert (row.predicted_iou, row.stability) == (0.9, 0.7)
     assert clicked.current.shown_is_kept
     assert clicked.levels.levels == [2, 5]
+
+
+def test_undoing_the_first_mask_of_a_level_removes_the_level(clicked):
+    clicked.keep()
+    assert clicked.levels.levels == [5]
+    clicked.undo()
+    assert clicked.levels.levels == []
+    clicked.redo()
+    assert clicked.levels.row(5, 1).area == PART.area
+    clicked.undo()
+    array = np.zeros(SHAPE, dtype=np.int32)
+    array[15, 25] = 1
+    clicked.redo()
+    clicked.adopt(5, array)  # labels that nobody has seen before are not removed along
+    clicked.undo()
+    assert [(row.index, row.area) for row in clicked.levels.rows(5)] == [(1, 1)]
 
 
 def test_several_levels_are_kept_in_one_step_with_their_parents(clicked):
@@ -376,7 +442,14 @@ def test_kinds_the_model_does_not_take_are_refused(kinds, prompt, message):
     session = AnnotationSession(LevelLabels(SHAPE), kinds)
     with pytest.raises(UserError, match=message):
         session.check(prompt)
-    session.check(Prompt(prompt.kind, prompt.coordinates, positive=False))
+
+
+def test_the_model_is_asked_about_negative_clicks_but_not_about_negative_boxes():
+    session = AnnotationSession(LevelLabels(SHAPE), ("box",))
+    with pytest.raises(UserError, match="takes no clicks"):
+        session.check(click(5, 5, positive=False))
+    session = AnnotationSession(LevelLabels(SHAPE), ("click",))
+    session.check(Prompt("box", BOX.coordinates, positive=False))
 
 
 @pytest.mark.parametrize(

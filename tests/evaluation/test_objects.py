@@ -5,11 +5,11 @@ import pytest
 
 from napari_semantic_sam.evaluation.objects import (
     ClickIndex,
-    centre_click,
     find_objects,
     random_click,
     without_copies,
 )
+from napari_semantic_sam.inference.pieces import centre_pixel
 
 
 def frame(top: int, left: int, bottom: int, right: int, shape=(30, 40)) -> np.ndarray:
@@ -48,9 +48,9 @@ def test_an_empty_label_image_has_no_objects():
     ],
     ids=["odd square", "one pixel", "two rows", "whole picture"],
 )
-def test_centre_click(labels, centre):
+def test_centre_pixel(labels, centre):
     (found,) = find_objects(labels)
-    assert centre_click(found) == centre
+    assert centre_pixel(found) == centre
 
 
 def test_the_centre_of_a_ring_is_on_the_ring():
@@ -58,7 +58,7 @@ def test_the_centre_of_a_ring_is_on_the_ring():
     distance = np.hypot(yy - 20, xx - 20)
     labels = ((distance > 10) & (distance < 16)).astype(int)
     (ring,) = find_objects(labels)
-    assert labels[centre_click(ring)] == 1
+    assert labels[centre_pixel(ring)] == 1
 
 
 def test_random_clicks_reach_every_pixel_and_nothing_else():

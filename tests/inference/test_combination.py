@@ -359,7 +359,7 @@ def test_levels_of_several_answers_do_not_collide():
         (Prompt("lasso", (70.0, 90.0, 70.0, 99.0, 75.0, 99.0)), "lasso covers no pixel"),
         (Prompt("lasso", (10.2, 10.2, 10.3, 10.4, 10.4, 10.2)), "lasso covers no pixel"),
         (Prompt("lasso", (10.0, np.nan, 10.0, 10.0, 20.0, 20.0)), "lasso covers no pixel"),
-        (Prompt("label", (1.0, 4.0, 0.0, 0.0)), "label covers no pixel"),
+        (Prompt("label", (1.0, 4.0, 0.0, 0.0)), "label that was to be refined is gone"),
     ],
 )
 def test_prompts_that_cannot_be_used(prompt, message):

@@ -157,7 +157,7 @@ def test_a_pasted_label_may_bring_its_facts(labels):
     known = LabelRow(3, 9, object="cell", area=77, parent=5, source="box")
     labels.paste(2, (5, 5, 7, 9), np.full((2, 4), 3), [known])
     assert labels.rows(2) == [replace(known, level=2, area=8, parent=0)]
-    assert labels.window(2, 3) == (slice(5, 7), slice(5, 9))
+    assert labels.box(2, 3) == (5, 5, 7, 9)
     assert labels.row(2, 4) is None
 
 

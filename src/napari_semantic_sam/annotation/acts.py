@@ -7,15 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy import ndimage
 
-from napari_semantic_sam.annotation.commit import NEIGHBOURS, CommitRule, Planned, cut_to_rule
-from napari_semantic_sam.annotation.edits import Edits, mask_of, relative, row_of
+from napari_semantic_sam.annotation.commit import CommitRule, Planned, cut_to_rule
+from napari_semantic_sam.annotation.edits import Edits, mask_of, row_of
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.cleanup import CleanUp
-from napari_semantic_sam.inference.label_runs import Window, hull, slices_of
 from napari_semantic_sam.inference.level_labels import LabelRow, Source, describe
-from napari_semantic_sam.inference.results import Box, CroppedMask
+from napari_semantic_sam.inference.pieces import pieces_of
+from napari_semantic_sam.inference.results import CroppedMask, around
 
 
 def write_mask(edits: Edits, planned: Planned, source: Source) -> LabelRow:
@@ -25,13 +24,13 @@ def write_mask(edits: Edits, planned: Planned, source: Source) -> LabelRow:
     row = describe(mask, index, level, source)
     box, old = mask.box, levels.row(level, planned.refines)
     if old:
-        box = _box_of(hull([slices_of(box), levels.window(level, index)]))
+        box = around([box, levels.box(level, index)])
         row = replace(row, object=old.object, object_score=old.object_score)
         row = replace(row, part=old.part, part_score=old.part_score)
-    pixels = levels.array(level)[slices_of(box)].copy()
+    pixels = levels.pixels(level, box)
     if old:
         pixels[pixels == index] = 0
-    pixels[_inside(mask, box)][mask.crop] = index
+    pixels[mask.window(box)] = index
     edits.write(level, box, pixels, [row])
     return row_of(levels, level, index)
 
@@ -76,10 +75,10 @@ def merge(edits: Edits, level: int, indices: Sequence[int]) -> LabelRow:
     if len(rows) < 2:
         raise UserError("Choose at least two labels of a level to merge them.")
     first, *others = (row.index for row in rows)
-    region = hull([levels.window(level, row.index) for row in rows])
-    pixels = levels.array(level)[region].copy()
+    box = around(levels.box(level, row.index) for row in rows)
+    pixels = levels.pixels(level, box)
     pixels[np.isin(pixels, others)] = first
-    edits.write(level, _box_of(region), pixels)
+    edits.write(level, box, pixels)
     return row_of(levels, level, first)
 
 
@@ -87,7 +86,7 @@ def split(edits: Edits, level: int, index: int) -> list[LabelRow]:
     """Make each connected piece of a label one of its own; the largest keeps the number."""
     levels, row = edits.levels, row_of(edits.levels, level, index)
     mask = mask_of(levels, level, index)
-    pieces, count = ndimage.label(mask.crop, NEIGHBOURS)
+    pieces, count = pieces_of(mask.crop)
     if count <= 1:
         raise UserError(f"Label {index} of level {level} is in one piece already.")
     by_size = np.argsort(-np.bincount(pieces[mask.crop])[1:], kind="stable") + 1
@@ -95,7 +94,7 @@ def split(edits: Edits, level: int, index: int) -> list[LabelRow]:
     new = range(first, first + count - 1)
     numbers = np.zeros(count + 1, dtype=np.int64)
     numbers[by_size] = [index, *new]
-    pixels = levels.array(level)[slices_of(mask.box)].copy()
+    pixels = levels.pixels(level, mask.box)
     pixels[mask.crop] = numbers[pieces[mask.crop]]
     edits.write(level, mask.box, pixels, [replace(row, index=each) for each in new])
     return [row_of(levels, level, each) for each in (index, *new)]
@@ -106,10 +105,10 @@ def clean(edits: Edits, level: int, index: int, cleanup: CleanUp) -> LabelRow:
     levels, mask = edits.levels, mask_of(edits.levels, level, index)
     tidy = cut_to_rule(cleanup.apply(mask), levels, level, "keep", own=index)
     tidy = tidy if tidy.area else mask
-    box = _box_of(hull([slices_of(mask.box), slices_of(tidy.box)]))
-    pixels = levels.array(level)[slices_of(box)].copy()
-    pixels[_inside(mask, box)][mask.crop] = 0
-    pixels[_inside(tidy, box)][tidy.crop] = index
+    box = around([mask.box, tidy.box])
+    pixels = levels.pixels(level, box)
+    pixels[mask.window(box)] = 0
+    pixels[tidy.window(box)] = index
     edits.write(level, box, pixels)
     if not edits.changes:
         raise UserError(f"There is nothing to clean up in label {index} of level {level}.")
@@ -119,16 +118,6 @@ def clean(edits: Edits, level: int, index: int, cleanup: CleanUp) -> LabelRow:
 def _repaint(
     edits: Edits, mask: CroppedMask, level: int, value: int, rows: Iterable[LabelRow] = ()
 ) -> None:
-    pixels = edits.levels.array(level)[slices_of(mask.box)].copy()
+    pixels = edits.levels.pixels(level, mask.box)
     pixels[mask.crop] = value
     edits.write(level, mask.box, pixels, rows)
-
-
-def _inside(mask: CroppedMask, box: Box) -> Window:
-    """Return where a mask lies in a box that holds it."""
-    return slices_of(relative(mask.box, box))
-
-
-def _box_of(window: Window) -> Box:
-    rows, columns = window
-    return rows.start, columns.start, rows.stop, columns.stop

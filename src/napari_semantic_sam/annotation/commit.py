@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from napari_semantic_sam.inference.cleanup import CleanUp, Mask
-from napari_semantic_sam.inference.label_runs import LabelArray, measure, slices_of
+from napari_semantic_sam.inference.label_runs import measure
 from napari_semantic_sam.inference.level_labels import LevelLabels, Source
+from napari_semantic_sam.inference.pieces import BoolArray, largest_piece, pieces_of
 from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.inference.results import Candidate, CroppedMask, tight
 
@@ -25,9 +25,6 @@ CommitRule = Literal["keep", "replace", "fill"]
 - fill: as keep, but of the free part only the connected pieces that hold the prompt; the
   largest piece if the prompt has no pixel of its own, like a box.
 """
-
-NEIGHBOURS = np.ones((3, 3), dtype=bool)
-"""Pixels that touch at a corner are connected."""
 
 _SOURCES: dict[str, Source] = {"box": "box", "lasso": "box", "label": "box"}
 
@@ -94,7 +91,7 @@ def cut_to_rule(
     """
     if rule == "replace" or not mask.area:
         return mask
-    labels, (y0, x0) = _under(mask, levels, level), mask.box[:2]
+    labels, (y0, x0) = levels.pixels(level, mask.box), mask.box[:2]
     free = mask.crop & ((labels == 0) | (labels == own))
     if rule == "fill":
         free = _around_prompts(free, (y0, x0), prompts)
@@ -130,7 +127,7 @@ def losses(mask: CroppedMask, levels: LevelLabels, level: int, own: int = 0) -> 
     own : int
         A label that may lose pixels without a word.
     """
-    taken = measure(np.where(mask.crop, _under(mask, levels, level), 0), (0, 0))
+    taken = measure(np.where(mask.crop, levels.pixels(level, mask.box), 0), (0, 0))
     told = []
     for index, (pixels, _) in sorted(taken.items()):
         row = levels.row(level, index)
@@ -140,22 +137,14 @@ def losses(mask: CroppedMask, levels: LevelLabels, level: int, own: int = 0) -> 
     return f"In level {level}, label {', label '.join(told)}." if told else ""
 
 
-def _under(mask: CroppedMask, levels: LevelLabels, level: int) -> LabelArray:
-    """Return what a level, which may be new, has in the box of a mask."""
-    if level not in levels.levels:
-        return np.zeros(mask.crop.shape, dtype=np.int32)
-    return levels.array(level)[slices_of(mask.box)]
-
-
 def _around_prompts(
-    free: npt.NDArray[np.bool_], origin: tuple[int, int], prompts: Iterable[Prompt]
-) -> npt.NDArray[np.bool_]:
+    free: BoolArray, origin: tuple[int, int], prompts: Iterable[Prompt]
+) -> BoolArray:
     """Return the connected pieces that hold a prompt."""
-    pieces, _ = ndimage.label(free, NEIGHBOURS)
     pixels = [pixel for prompt in prompts if prompt.positive for pixel in _pixels(prompt)]
     if not pixels:
-        sizes = np.bincount(pieces[free], minlength=1)
-        return free & (pieces == sizes.argmax())
+        return largest_piece(free)
+    pieces, _ = pieces_of(free)
     held = {_at(pieces, y - origin[0], x - origin[1]) for y, x in pixels} - {0}
     return np.isin(pieces, list(held))
 

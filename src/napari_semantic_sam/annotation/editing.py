@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
-import numpy as np
-from scipy import ndimage
-
 from napari_semantic_sam.annotation import acts
 from napari_semantic_sam.annotation.changes import Change, LabelsChange, Step
 from napari_semantic_sam.annotation.commit import KeepOptions, losses
-from napari_semantic_sam.annotation.edits import Edits, apply_labels, mask_of, whole
+from napari_semantic_sam.annotation.edits import Edits, apply_labels, mask_of
 from napari_semantic_sam.annotation.history import History
 from napari_semantic_sam.inference.cleanup import CleanUp
 from napari_semantic_sam.inference.label_runs import LabelArray, slices_of
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
+from napari_semantic_sam.inference.pieces import centre_pixel
 from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.inference.results import Box, CroppedMask
 
@@ -64,11 +62,8 @@ class LabelEditing:
 
     def label_prompt(self, level: int, index: int) -> Prompt:
         """Return the prompt that asks to refine a label."""
-        mask = self.mask_of(level, index)
-        depth = ndimage.distance_transform_edt(np.pad(mask.crop, 1))[1:-1, 1:-1]
-        y, x = np.unravel_index(depth.argmax(), depth.shape)
-        where = (float(mask.box[0] + y), float(mask.box[1] + x))
-        return Prompt("label", (float(level), float(index), *where))
+        centre = centre_pixel(self.mask_of(level, index))
+        return Prompt("label", tuple(map(float, (level, index, *centre))))
 
     def delete(self, level: int, index: int) -> None:
         """Make a label background."""
@@ -175,11 +170,6 @@ class LabelEditing:
         self.levels.attach(level, array, rows)
         change = LabelsChange(level, None, None, None, (), tuple(self.levels.rows(level)))
         self._tell("adopt", Step(f"adopt level {level}", (change,)))
-
-    def snapshot(self) -> Step:
-        """Return the step that makes all labels, as they are now, out of nothing."""
-        changes = tuple(whole(self.levels, level) for level in self.levels.levels)
-        return Step("labels", changes)
 
     def perform(self, step: Step) -> None:
         """Do a step that was recorded, as if the user did it now."""

@@ -44,14 +44,23 @@ class Edits:
         traceback: TracebackType | None,
     ) -> None:
         if kind is not None:
-            for change in reversed(self.changes):
-                apply_labels(self.levels, change.reversed())
+            self.revert()
+
+    def revert(self) -> None:
+        """Take back all that was done."""
+        for change in reversed(self.changes):
+            apply_labels(self.levels, change.reversed())
+        self.changes.clear()
 
     def write(
         self, level: int, box: Box, pixels: npt.ArrayLike, rows: Iterable[LabelRow] = ()
     ) -> None:
-        """Write pixels ``[y0:y1, x0:x1]`` of a level, and what is known about labels in them."""
-        present, wanted = self.levels.array(level)[slices_of(box)], np.asarray(pixels)
+        """Write pixels ``[y0:y1, x0:x1]`` of a level, and what is known about labels in them.
+
+        If the level is new, undoing that removes it.
+        """
+        is_new = level not in self.levels.levels
+        present, wanted = self.levels.pixels(level, box), np.asarray(pixels)
         window, inner = _difference(present, wanted, box)
         before, after = compact(present[inner]), compact(wanted[inner])
         if not after.size:
@@ -59,8 +68,9 @@ class Edits:
         touched = _labels_of(before, after)
         noted = self._rows(level, touched)
         self.levels.paste(level, window, after, rows)
+        gained = self._rows(level, touched)
         self.changes.append(
-            LabelsChange(level, window, before, after, noted, self._rows(level, touched))
+            LabelsChange(level, window, None if is_new else before, after, noted, gained)
         )
 
     def learn(self, level: int, row: LabelRow) -> None:
@@ -104,13 +114,19 @@ class Edits:
 
 
 def apply_labels(levels: LevelLabels, change: LabelsChange) -> None:
-    """Make a change of labels again."""
+    """Make a change of labels again.
+
+    A level is removed only if nothing else has come into it.
+    """
     if change.window is None:
         levels.learn(change.level, change.rows_after)
     elif change.after is not None:
         levels.paste(change.level, change.window, change.after, change.rows_after)
     elif change.level in levels.levels:
-        levels.detach(change.level)
+        y0, x0, y1, x1 = change.window
+        levels.paste(change.level, change.window, np.zeros((y1 - y0, x1 - x0), dtype=np.uint8))
+        if not levels.array(change.level).any():
+            levels.detach(change.level)
 
 
 def whole(levels: LevelLabels, level: int) -> LabelsChange:
@@ -144,9 +160,8 @@ def mask_of(levels: LevelLabels, level: int, index: int) -> CroppedMask:
         If there is no such label.
     """
     row_of(levels, level, index)
-    rows, columns = levels.window(level, index)
-    own = levels.array(level)[rows, columns] == index
-    return CroppedMask(*tight(own, rows.start, columns.start), levels.shape)
+    box = levels.box(level, index)
+    return CroppedMask(*tight(levels.pixels(level, box) == index, *box[:2]), levels.shape)
 
 
 def _difference(before: LabelArray, after: LabelArray, box: Box) -> tuple[Box, Window]:
@@ -154,13 +169,8 @@ def _difference(before: LabelArray, after: LabelArray, box: Box) -> tuple[Box, W
     window, _ = tight(before != after, *box[:2])
     if window == EMPTY:
         return EMPTY, slices_of(EMPTY)
-    return window, slices_of(relative(window, box))
-
-
-def relative(inner: Box, outer: Box) -> Box:
-    """Return a box as seen from the corner of another one."""
-    (y0, x0, y1, x1), (top, left) = inner, outer[:2]
-    return y0 - top, x0 - left, y1 - top, x1 - left
+    (y0, x0, y1, x1), (top, left) = window, box[:2]
+    return window, slices_of((y0 - top, x0 - left, y1 - top, x1 - left))
 
 
 def _labels_of(*arrays: LabelArray) -> set[int]:

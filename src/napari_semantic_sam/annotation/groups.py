@@ -17,8 +17,11 @@ _NOT_TAKEN = {
     "click": "This model takes no clicks; draw a box, or choose another model.",
     "box": "This model takes no boxes; click on the structure, or choose another model.",
 }
-_ASKS: dict[str, Kind] = {"click": "click", "scribble": "click"}
-"""What the network is asked for a prompt; a box for all others."""
+_CLICKS = ("click", "scribble")
+"""Prompts for which the network is asked clicks, whatever their sign.
+
+For the others it is asked a box, and if they are negative nothing.
+"""
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,8 @@ def check_prompt(prompt: Prompt, kinds: Collection[Kind], shape: tuple[int, int]
 
 def check_kind(prompt: Prompt, kinds: Collection[Kind]) -> None:
     """Refuse a prompt for which the model would have to be asked what it does not take."""
-    asks = _ASKS.get(prompt.kind, "box")
-    if prompt.positive and asks not in kinds:
+    asks: Kind = "click" if prompt.kind in _CLICKS else "box"
+    if asks not in kinds and (prompt.positive or asks == "click"):
         raise UserError(_NOT_TAKEN[asks])
 
 

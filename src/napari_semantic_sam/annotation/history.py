@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
-from napari_semantic_sam.annotation.changes import Step
+from napari_semantic_sam.annotation.changes import ChoiceChange, Step
 
 _LIMIT_BYTES = 64 * 2**20
 
 
 class History:
     """One stack of steps with a place in it. It only remembers; a session applies.
+
+    Walking through the candidates of an object is one step, however far it goes.
 
     Parameters
     ----------
@@ -51,9 +54,16 @@ class History:
 
     def push(self, step: Step) -> None:
         """Remember a step that was just made; steps that were taken back are forgotten."""
-        self._nbytes += step.nbytes - sum(each.nbytes for each in self._undone)
+        self._nbytes -= sum(each.nbytes for each in self._undone)
         self._undone.clear()
+        walked, walk = _walk(self._done[-1]) if self._done else None, _walk(step)
+        if walked and walk and walked.group == walk.group:
+            self._nbytes -= self._done.pop().nbytes
+            if walk.after == walked.before:
+                return  # back where it began: nothing is left to undo
+            step = Step(step.text, (replace(walked, after=walk.after),))
         self._done.append(step)
+        self._nbytes += step.nbytes
         while self._nbytes > self._limit and len(self._done) > 1:
             self._nbytes -= self._done.popleft().nbytes
 
@@ -70,3 +80,13 @@ class History:
             return None
         self._done.append(self._undone.pop())
         return self._done[-1]
+
+
+def _walk(step: Step) -> ChoiceChange | None:
+    """Return the change of a step that only displays another candidate; None for others."""
+    match step.changes:
+        case (ChoiceChange() as change,) if replace(change.after, index=None) == replace(
+            change.before, index=None
+        ):
+            return change
+    return None

@@ -19,7 +19,7 @@ class LineWriter:
     """Appends lines to a file, on a thread of its own.
 
     A line reaches the operating system at once, where it survives the end of this process,
-    and the disk within a second. After an error nothing more is written.
+    and the disk within a second. After an error the thread ends, and nothing more is written.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ class LineWriter:
 
     def append(self, line: Callable[[], str]) -> None:
         """Append what `line` returns, without its end; it is called on the writing thread."""
-        self._lines.put(line)
+        if self._thread.is_alive():  # what is lost must not pile up
+            self._lines.put(line)
 
     def close(self) -> None:
         """Wait until everything is on the disk, or could not be written."""
@@ -51,8 +52,6 @@ class LineWriter:
                 self._write_all(file)
         except OSError as error:
             self._on_error(error)
-            while self._lines.get() is not None:
-                pass  # what comes now is lost, but must not pile up
 
     def _write_all(self, file: FileIO) -> None:
         unsafe_since: float | None = None

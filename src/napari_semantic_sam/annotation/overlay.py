@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_semantic_sam.inference.results import Candidate, CroppedMask
+from napari_semantic_sam.inference.results import Box, Candidate, CroppedMask, around
 
 Rgba = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -61,7 +61,7 @@ class Overlay:
     """
 
     rgba: Rgba
-    box: tuple[int, int, int, int]
+    box: Box
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def compose(scene: Scene, colours: Sequence[Colour]) -> Overlay:
     Overlay
         As large as the box around all candidates.
     """
-    box = _union([candidate.box for candidate in scene.candidates])
+    box = around(candidate.box for candidate in scene.candidates)
     styles = [_style(scene, index, colours) for index in range(len(scene.candidates))]
     # Numbers of colours first and colours at the end: a quarter of the bytes to go through.
     numbers = np.zeros((box[2] - box[0], box[3] - box[1]), dtype=np.uint8)
@@ -131,14 +131,7 @@ def _in_drawing_order(scene: Scene) -> list[int]:
     return sorted(range(len(scene.candidates)), key=lambda index: (index == scene.shown, index))
 
 
-def _union(boxes: Sequence[tuple[int, int, int, int]]) -> tuple[int, int, int, int]:
-    y0, x0, y1, x1 = zip(*boxes, strict=True)
-    return min(y0), min(x0), max(y1), max(x1)
-
-
-def _window(
-    numbers: npt.NDArray[np.uint8], mask: CroppedMask, box: tuple[int, int, int, int]
-) -> npt.NDArray[np.uint8]:
+def _window(numbers: npt.NDArray[np.uint8], mask: CroppedMask, box: Box) -> npt.NDArray[np.uint8]:
     y0, x0, y1, x1 = mask.box
     return numbers[y0 - box[0] : y1 - box[0], x0 - box[1] : x1 - box[1]]
 

@@ -16,6 +16,7 @@ from napari_semantic_sam.annotation.changes import (
     Step,
 )
 from napari_semantic_sam.annotation.editing import Label, LabelEditing
+from napari_semantic_sam.annotation.found import FoundCandidates
 from napari_semantic_sam.annotation.groups import (
     GroupState,
     check_kind,
@@ -66,7 +67,7 @@ class Prompting(LabelEditing):
         self._kinds = kinds
         self._groups: dict[int, tuple[Prompt, ...]] = {}
         self._choices: dict[int, Choice] = {}
-        self._found: dict[int, Combined] = {}
+        self._found = FoundCandidates()
 
     @property
     def groups(self) -> Groups:
@@ -75,9 +76,9 @@ class Prompting(LabelEditing):
 
     @property
     def waiting(self) -> Groups:
-        """The groups whose candidates have not come yet."""
+        """The groups whose candidates have not come yet, or were let go and are wanted again."""
         groups = self.groups
-        return {group: groups[group] for group in groups if group not in self._found}
+        return {group: groups[group] for group in self._found.missing(groups, self.active)}
 
     @property
     def current(self) -> GroupState:
@@ -155,7 +156,7 @@ class Prompting(LabelEditing):
     def receive(self, group: int, prompts: Sequence[Prompt], combined: Combined) -> None:
         """Take what prompts gave, unless the group has others by now."""
         if self._groups.get(group) == tuple(prompts):
-            self._found[group] = combined
+            self._found.put(group, combined, self.active)
 
     def show(self, index: int) -> None:
         """Display the candidate at `index` of the active group, or the nearest there is."""
@@ -185,7 +186,10 @@ class Prompting(LabelEditing):
     def _choose(self, text: str, **changes: Any) -> None:
         """Change the choice among the candidates of the active group."""
         if self.active is not None:
-            before = self._choices.get(self.active, Choice())
+            choice = self._choices.get(self.active, Choice())
+            # Which one was on display is noted even if the user had not picked it, so that a
+            # walk that ends where it began is seen to.
+            before = replace(choice, index=self.current.index)
             change = ChoiceChange(self.active, before, replace(before, **changes))
             self.perform(Step(text, (change,)))
 
@@ -221,7 +225,7 @@ class Prompting(LabelEditing):
 
     def _apply_prompts(self, change: PromptsChange) -> None:
         for group, prompts in change.after.items():
-            self._found.pop(group, None)
+            self._found.forget(group)
             self._groups.pop(group, None)
             if prompts:
                 self._groups[group] = prompts

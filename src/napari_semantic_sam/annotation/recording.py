@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_semantic_sam.annotation.changes import Step
+from napari_semantic_sam.annotation.exchange.rows import MALFORMED
 from napari_semantic_sam.annotation.journal_header import Header
 from napari_semantic_sam.annotation.label_codec import decode_labels, decode_row
 from napari_semantic_sam.annotation.session import AnnotationSession
@@ -123,7 +124,7 @@ def restore(journal: str | Path | Recording, session: AnnotationSession) -> None
     Raises
     ------
     UserError
-        See `read_journal`; also if the shape is another one.
+        See `read_journal`; also if the shape is another one, or the steps do not fit together.
     """
     recording = journal if isinstance(journal, Recording) else read_journal(journal)
     if recording.header.shape != session.levels.shape:
@@ -131,8 +132,13 @@ def restore(journal: str | Path | Recording, session: AnnotationSession) -> None
             f"The journal {recording.path} belongs to a picture of another size; open "
             f"“{recording.header.image}” to restore it."
         )
-    for event in recording.events:
-        event.apply(session)
+    for number, event in enumerate(recording.events, 1):
+        try:
+            event.apply(session)
+        except MALFORMED as error:
+            raise UserError(
+                f"{recording.path} is damaged: its event {number} does not fit those before it."
+            ) from error
 
 
 def _parsed(line: bytes, path: Path, number: int) -> Header | Event | None:
@@ -143,7 +149,7 @@ def _parsed(line: bytes, path: Path, number: int) -> Header | Event | None:
         return _event(data)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         if number == 1:
             what = "is not a journal of napari-semantic-sam; choose another file"
         else:

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from napari_semantic_sam.annotation.acts import write_mask
 from napari_semantic_sam.annotation.changes import Groups, Step
 from napari_semantic_sam.annotation.commit import Planned, cut_to_rule, refined_label
-from napari_semantic_sam.annotation.edits import Edits, apply_labels, mask_of
+from napari_semantic_sam.annotation.editing import Event
+from napari_semantic_sam.annotation.edits import Edits, mask_of
 from napari_semantic_sam.annotation.journal_header import picture_hash
-from napari_semantic_sam.annotation.recording import Made, Recording, Redone, Undone, read_journal
+from napari_semantic_sam.annotation.recording import Made, Recording, read_journal
 from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.combination import combine
@@ -120,28 +121,29 @@ class _Replay:
         self._session = AnnotationSession(LevelLabels(embedding.shape))
         self._groups: Groups = {}
         self._label_masks: dict[Prompt, CroppedMask] = {}
+        self._undone: set[Step] = set()
+        self._session.listeners.append(self._listen)
 
     def run(
         self, recording: Recording, progress: Callable[[int, int], None] | None
     ) -> list[Replayed]:
-        done: list[list[Replayed]] = []
-        undone: list[list[Replayed]] = []
-        steps = 0
+        found: dict[Step, list[Replayed]] = {}
         for number, event in enumerate(recording.events, 1):
             if isinstance(event, Made):
-                steps += 1
-                done.append(self._step(event.step, steps))
-                undone.clear()
+                found[event.step] = self._step(event.step, len(found) + 1)
             else:
                 event.apply(self._session)
-            if isinstance(event, Undone):
-                undone.append(done.pop())
-            elif isinstance(event, Redone):
-                done.append(undone.pop())
             self._look_at_labels()
             if progress is not None:
                 progress(number, len(recording.events))
-        return [each for found in done for each in found]
+        return [each for step, kept in found.items() if step not in self._undone for each in kept]
+
+    def _listen(self, event: Event, step: Step) -> None:
+        """Note which steps are taken back."""
+        if event == "undo":
+            self._undone.add(step)
+        elif event == "redo":
+            self._undone.discard(step)
 
     def _step(self, step: Step, number: int) -> list[Replayed]:
         computed = self._recompute(step.origin) if step.origin else []
@@ -169,8 +171,7 @@ class _Replay:
                 index = write_mask(edits, planned, "click").index if mask.area else 0
             written.append({"level": level, "index": index})
         masks = [_mask(levels, label) for label in written]
-        for change in reversed(edits.changes):
-            apply_labels(levels, change.reversed())
+        edits.revert()
         return masks
 
     def _candidates(self, prompts: Sequence[Prompt]) -> tuple[Candidate, ...]:

@@ -117,8 +117,11 @@ class AnnotationSession(Prompting):
         if state.shown_is_kept:
             row = state.kept[state.index]
             return f"This mask is kept already: it is label {row.index} of level {row.level}."
-        levels = _listed(plan.level for plan in self.preview())
-        return f"Nothing was kept: under this mask, level {levels} has labels already."
+        levels = _levels(plan.level for plan in self.preview())
+        return (
+            f"Nothing was kept: all that the mask covers in {levels} has labels already; "
+            'choose the rule "replace", or another level.'
+        )
 
     def _finish_keep(self, edits: Edits, written: Mapping[int, Label], notice: str) -> None:
         group, state = self.active or 0, self.current
@@ -137,13 +140,12 @@ class AnnotationSession(Prompting):
                 for index, (level, label) in written.items()
             ),
         }
-        levels = _listed(level for level, _ in written.values())
-        text = f"keep level{'s' if len(written) > 1 else ''} {levels}"
+        text = f"keep {_levels(level for level, _ in written.values())}"
         changes = (*edits.changes, *follow, ChoiceChange(group, before, after))
         self._record(Step(text, changes, origin), notice)
 
 
-def _listed(numbers: Iterable[int]) -> str:
-    """Return "2, 3 and 5"."""
+def _levels(numbers: Iterable[int]) -> str:
+    """Return "level 2" or "levels 2, 3 and 5"."""
     *first, last = map(str, numbers)
-    return f"{', '.join(first)} and {last}" if first else last
+    return f"levels {', '.join(first)} and {last}" if first else f"level {last}"

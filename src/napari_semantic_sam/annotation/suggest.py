@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_semantic_sam.annotation.engine import OpenPicture, Report
+from napari_semantic_sam.inference.evidence import holds
 from napari_semantic_sam.inference.levels import distinct_candidates
 from napari_semantic_sam.inference.results import Candidate, CroppedMask
 
@@ -120,7 +121,8 @@ def unlabelled_clicks(levels: LevelLabels) -> list[Click]:
 
 def is_labelled(levels: LevelLabels, click: Click) -> bool:
     """Whether a point has a label in any level."""
-    return any(levels.array(level)[_pixel(click)] for level in levels.levels)
+    pixel = int(click[0]), int(click[1])
+    return any(levels.array(level)[pixel] for level in levels.levels)
 
 
 def _grid(shape: tuple[int, ...]) -> list[Click]:
@@ -131,10 +133,6 @@ def _grid(shape: tuple[int, ...]) -> list[Click]:
         count = max(1, round(length / side))
         centres.append([math.floor((each + 0.5) * length / count) for each in range(count)])
     return [(float(y), float(x)) for y in centres[0] for x in centres[1]]
-
-
-def _pixel(click: Click) -> tuple[int, int]:
-    return int(click[0]), int(click[1])
 
 
 def _look(opened: OpenPicture, clicks: Sequence[Click]) -> list[Region]:
@@ -152,13 +150,6 @@ def _apart(regions: Sequence[Region]) -> list[Region]:
     """Leave out regions whose click lies in one that comes before."""
     chosen: list[Region] = []
     for region in regions:
-        if not any(_holds(other.mask, region.click) for other in chosen):
+        if not any(holds(other.mask, region.click) for other in chosen):
             chosen.append(region)
     return chosen
-
-
-def _holds(mask: CroppedMask, click: Click) -> bool:
-    y, x = _pixel(click)
-    y0, x0, y1, x1 = mask.box
-    inside: Any = y0 <= y < y1 and x0 <= x < x1 and mask.crop[y - y0, x - x0]
-    return bool(inside)

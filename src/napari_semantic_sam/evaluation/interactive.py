@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from napari_semantic_sam.evaluation.measurements import Floats, Measurements
-from napari_semantic_sam.evaluation.objects import TrueObject, centre_click
+from napari_semantic_sam.evaluation.objects import TrueObject
 from napari_semantic_sam.evaluation.scene import Scene
-from napari_semantic_sam.inference.cleanup import largest_part
+from napari_semantic_sam.inference.pieces import centre_pixel, largest_piece
 from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.inference.results import Candidate, CroppedMask, around, tight
 
@@ -42,7 +42,7 @@ def interactive(scene: Scene) -> Measurements:
 
 def _click_until_right(scene: Scene, found: TrueObject) -> list[float]:
     """Return the IoU after each of the clicks; one that brings nothing new is not given."""
-    prompts = [Prompt("click", centre_click(found))]
+    prompts = [Prompt("click", centre_pixel(found))]
     measured: list[float] = []
     while len(measured) < MOST_CLICKS:
         combined = scene.combine(prompts)
@@ -58,10 +58,10 @@ def _click_until_right(scene: Scene, found: TrueObject) -> list[float]:
 def _correction(found: TrueObject, shown: Candidate | None) -> Prompt | None:
     """Click at the centre of the largest error; None where there is none."""
     if shown is None:
-        return Prompt("click", centre_click(found))
+        return Prompt("click", centre_pixel(found))
     box = around([found.box, shown.box])
     wanted, given = found.window(box), shown.window(box)
-    missed, wrong = largest_part(wanted & ~given), largest_part(given & ~wanted)
+    missed, wrong = largest_piece(wanted & ~given), largest_piece(given & ~wanted)
     is_missed = bool(np.count_nonzero(missed) >= np.count_nonzero(wrong))
     error = CroppedMask(*tight(missed if is_missed else wrong, *box[:2]), found.shape)
-    return Prompt("click", centre_click(error), is_missed) if error.area else None
+    return Prompt("click", centre_pixel(error), is_missed) if error.area else None

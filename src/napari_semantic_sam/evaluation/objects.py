@@ -54,16 +54,6 @@ def _plane_objects(plane: npt.NDArray[Any], source: str) -> list[TrueObject]:
     return objects
 
 
-def centre_click(mask: CroppedMask) -> tuple[int, int]:
-    """Return the pixel ``(y, x)`` farthest from the outline, the first of several.
-
-    The border of the picture counts as outline.
-    """
-    distance = ndimage.distance_transform_edt(np.pad(mask.crop, 1))[1:-1, 1:-1]
-    row, column = np.unravel_index(np.argmax(distance), distance.shape)
-    return mask.box[0] + int(row), mask.box[1] + int(column)
-
-
 def random_click(mask: CroppedMask, rng: np.random.Generator) -> tuple[int, int]:
     """Return a pixel ``(y, x)`` of the mask, all of them equally likely."""
     rows, columns = np.nonzero(mask.crop)

@@ -16,10 +16,10 @@ from napari_semantic_sam.evaluation.measurements import Floats, Measurements
 from napari_semantic_sam.evaluation.objects import (
     ClickIndex,
     TrueObject,
-    centre_click,
     random_click,
 )
 from napari_semantic_sam.evaluation.scene import Scene
+from napari_semantic_sam.inference.pieces import centre_pixel
 
 if TYPE_CHECKING:
     from napari_semantic_sam.inference import PromptResult
@@ -34,7 +34,7 @@ def one_click(scene: Scene) -> Measurements:
     the highest predicted IoU (Semantic-SAM section 4.2: "oracle" and "max"); ``random_…``
     are the same of the random click. Shares and calibration are those of the centre click.
     """
-    centres = [centre_click(found) for found in scene.prompted]
+    centres = [centre_pixel(found) for found in scene.prompted]
     anywhere = [random_click(found, scene.rng) for found in scene.prompted]
     predicted, iou = _compare(scene.click(centres), scene.prompted)
     random_predicted, random_iou = _compare(scene.click(anywhere), scene.prompted)
@@ -67,7 +67,7 @@ def granularity(scene: Scene) -> Measurements:
     ``targets_per_click`` says how many objects there were.
     """
     index = ClickIndex(scene.objects)
-    clicks = [centre_click(found) for found in scene.prompted]
+    clicks = [centre_pixel(found) for found in scene.prompted]
     targets = [index.at(*click) for click in clicks]
     matched = [
         _matched_iou(there, result)

@@ -21,7 +21,7 @@ from napari_semantic_sam.evaluation.protocols import PROTOCOLS
 from napari_semantic_sam.evaluation.report import Report
 from napari_semantic_sam.evaluation.scene import Scene
 from napari_semantic_sam.io.images import read_image, read_labels
-from napari_semantic_sam.io.pairs import PairedFiles, pair_files
+from napari_semantic_sam.io.pairs import PairedFiles, Pairs, pair_files
 
 if TYPE_CHECKING:
     from napari_semantic_sam.inference import Predictor
@@ -81,11 +81,7 @@ def evaluate(
     UserError
         If the protocol is unknown, no files match, or none can be used.
     """
-    if level is not None and protocol != AUTOMATIC:
-        raise UserError(f"A level belongs to the protocol {AUTOMATIC}; leave it out.")
-    if protocol not in (*PROTOCOLS, AUTOMATIC):
-        known = ", ".join([*PROTOCOLS, AUTOMATIC])
-        raise UserError(f"There is no protocol called {protocol!r}; choose one of {known}.")
+    _check_protocol(protocol, level)
     run: Measurer[Any] = (
         AutomaticProtocol.of(predictor, level, channels)
         if protocol == AUTOMATIC
@@ -96,13 +92,6 @@ def evaluate(
     if not any(result.measured for result in results.values()):
         reason = skipped[0]["reason"] if skipped else "the label images hold no object."
         raise UserError(f"Nothing in {images} could be evaluated: {reason}")
-    skipped += [
-        {"image": files.stem, "reason": f"It has no label image in {folder}."}
-        for files in pairs.files
-        for name, folder in masks.items()
-        if name not in files.masks
-    ]
-    skipped += [{"image": stem, "reason": _UNMATCHED} for stem in pairs.unmatched]
     facts = {
         "protocol": protocol,
         "checkpoint": predictor.model.checkpoint_hash,
@@ -118,7 +107,27 @@ def evaluate(
         "commit": provenance.commit(),
     }
     rows = [{"image": stem} | result.summary() for stem, result in results.items()]
-    return Report(run.total(list(results.values())).summary(), rows, skipped, facts)
+    total_row = run.total(list(results.values())).summary()
+    return Report(total_row, rows, skipped + _without_labels(pairs, masks), facts)
+
+
+def _check_protocol(protocol: str, level: int | None) -> None:
+    if level is not None and protocol != AUTOMATIC:
+        raise UserError(f"A level belongs to the protocol {AUTOMATIC}; leave it out.")
+    if protocol not in (*PROTOCOLS, AUTOMATIC):
+        known = ", ".join([*PROTOCOLS, AUTOMATIC])
+        raise UserError(f"There is no protocol called {protocol!r}; choose one of {known}.")
+
+
+def _without_labels(pairs: Pairs, masks: Mapping[str, str | Path]) -> list[dict[str, str]]:
+    """Return the pictures that lack label images, and why they count as left out."""
+    partly = [
+        {"image": files.stem, "reason": f"It has no label image in {folder}."}
+        for files in pairs.files
+        for name, folder in masks.items()
+        if name not in files.masks
+    ]
+    return partly + [{"image": stem, "reason": _UNMATCHED} for stem in pairs.unmatched]
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
+from napari_semantic_sam.inference.pieces import BoolArray, largest_piece
 from napari_semantic_sam.inference.results import CroppedMask, tight
 
 Mask = TypeVar("Mask", bound=CroppedMask)
-BoolArray = npt.NDArray[np.bool_]
 
-_EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 _REACH = 3
 """Of the Gaussian, in standard deviations."""
 
@@ -57,7 +55,7 @@ class CleanUp:
         if self.smooth > 0:
             crop = _smoothed(np.pad(crop, margin), self.smooth)
         if self.drop_islands:
-            crop = largest_part(crop)
+            crop = largest_piece(crop)
         if self.fill_holes:
             crop = _filled(crop)
         (top, _), (left, _) = margin
@@ -69,17 +67,6 @@ class CleanUp:
         room = max(0, math.ceil(_REACH * self.smooth))
         (y0, x0, y1, x1), (height, width) = mask.box, mask.shape
         return (min(room, y0), min(room, height - y1)), (min(room, x0), min(room, width - x1))
-
-
-def largest_part(mask: BoolArray) -> BoolArray:
-    """Return the largest connected part of a mask, the first of several; nothing of nothing.
-
-    Pixels that touch at a corner are connected.
-    """
-    parts, _ = ndimage.label(mask, _EIGHT_NEIGHBOURS)
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    return (parts == sizes.argmax()) & mask
 
 
 def _filled(crop: BoolArray) -> BoolArray:

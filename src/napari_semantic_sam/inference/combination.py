@@ -42,6 +42,11 @@ class Combined:
     best: int = 0
     agreements: tuple[float, ...] = ()
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that the masks take."""
+        return sum(each.crop.nbytes for each in self.candidates)
+
 
 def combine(
     predictor: Predictor,

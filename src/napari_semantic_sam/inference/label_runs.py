@@ -129,6 +129,12 @@ def slices_of(box: Box) -> Window:
     return slice(y0, y1), slice(x0, x1)
 
 
+def box_of(window: Window) -> Box:
+    """Return an index of arrays of the picture's size as a box."""
+    rows, columns = window
+    return rows.start, columns.start, rows.stop, columns.stop
+
+
 def hull(windows: Sequence[Window]) -> Window:
     """Return the smallest window around some, at least one."""
     rows, columns = ([window[axis] for window in windows] for axis in (0, 1))

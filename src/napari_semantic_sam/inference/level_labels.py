@@ -14,6 +14,7 @@ from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.label_runs import (
     LabelArray,
     Window,
+    box_of,
     distinct,
     find_parents,
     hull,
@@ -65,6 +66,9 @@ class LabelRow:
 COLUMNS = tuple(field.name for field in fields(LabelRow))
 
 
+_NEW = np.int32
+"""The type of labels in levels that are made here."""
+
 _COUNTED = ("level", "area", "parent_level", "parent")
 
 
@@ -115,7 +119,7 @@ class LevelLabels:
     def array(self, level: int) -> LabelArray:
         """Return the (H, W) array of a level, an empty int32 one if it is new."""
         if level not in self._arrays:
-            self.attach(level, np.zeros(self.shape, dtype=np.int32))
+            self.attach(level, np.zeros(self.shape, dtype=_NEW))
         return self._arrays[level]
 
     def rows(self, level: int) -> list[LabelRow]:
@@ -127,24 +131,32 @@ class LevelLabels:
         """Return the row of a label; None if there is no such label."""
         return self._rows.get(level, {}).get(index)
 
-    def window(self, level: int, index: int) -> Window:
-        """Return a part of the picture that holds all pixels of a label that exists."""
-        return self._windows[level][index]
+    def box(self, level: int, index: int) -> Box:
+        """Return a box that holds all pixels of a label that exists; there may be a smaller one."""
+        return box_of(self._windows[level][index])
+
+    def pixels(self, level: int, box: Box) -> LabelArray:
+        """Return a copy of pixels ``[y0:y1, x0:x1]`` of a level, which may be new."""
+        if level in self._arrays:
+            return self._arrays[level][slices_of(box)].copy()
+        return np.zeros((box[2] - box[0], box[3] - box[1]), dtype=_NEW)
 
     def next_index(self, level: int, count: int = 1) -> int:
         """Return the first of `count` successive numbers for new labels of a level.
+
+        The level may be new.
 
         Raises
         ------
         UserError
             If the array's type cannot count further.
         """
-        array = self.array(level)
+        array = self._arrays.get(level, np.zeros(1, dtype=_NEW))
         limit, used = np.iinfo(array.dtype).max, int(array.max())
         if used + count > limit:
             raise UserError(
                 f"The labels of level {level} are {array.dtype}, which cannot count beyond "
-                f"{limit}; convert that layer to a larger integer type."
+                f"{limit}; right-click that layer and convert its data type to int32."
             )
         return used + 1
 
@@ -242,7 +254,9 @@ class LevelLabels:
         window, origin, after = slices_of(box), box[:2], np.asarray(pixels)
         array = self.array(level)
         if not _fits(after, array.dtype):
-            array = array.astype(np.promote_types(array.dtype, after.dtype))
+            wider = np.promote_types(array.dtype, after.dtype)
+            # Signed and unsigned numbers of 64 bits have no integer type in common.
+            array = array.astype(wider if wider.kind in "iu" else np.uint64)
             self._arrays[level] = array
         before = array[window]
         changed = before != after

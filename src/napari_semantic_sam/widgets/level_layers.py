@@ -161,7 +161,10 @@ class LevelLayers:
     def _take_away(self, level: int) -> None:
         layer = self._disconnect(level)
         self._deleted[level] = layer
+        was_active = self._layers.selection.active == layer  # it may be in a wrapper
         self._layers.remove(layer)
+        if was_active:  # the keys of undo and redo work in layers of the session only
+            self._layers.selection.active = self._image
 
     def _lose(self, level: int, layer: Labels) -> None:
         """Make a step of a layer that was deleted, or turned into something else."""

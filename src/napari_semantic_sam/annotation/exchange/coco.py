@@ -17,16 +17,17 @@ from napari_semantic_sam.annotation.exchange.document import (
     RECORD,
     Document,
     Header,
+    check_inside,
     check_shape,
     header_of,
     parse_header,
 )
 from napari_semantic_sam.annotation.exchange.nesting import MaskedObject, assemble, objects_of
-from napari_semantic_sam.annotation.exchange.polygons import check_inside, fill
 from napari_semantic_sam.annotation.exchange.rle import decode, encode
 from napari_semantic_sam.annotation.exchange.rows import MALFORMED, plain, row_from
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.level_labels import LabelRow
+from napari_semantic_sam.inference.polygons import fill
 from napari_semantic_sam.inference.results import CroppedMask
 
 

@@ -12,6 +12,7 @@ from napari_semantic_sam.annotation.exchange.rows import MALFORMED, UNKNOWN
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.label_runs import LabelArray
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
+from napari_semantic_sam.inference.polygons import Points
 
 RECORD = "napari_semantic_sam"
 """Under this key our files tell what the format itself has no place for."""
@@ -62,6 +63,8 @@ class Document:
 
     def __post_init__(self) -> None:
         for level, array in self.levels.items():
+            if level < 1:
+                raise ValueError(f"levels count from 1, got {level}")
             if array.shape != self.shape or array.dtype.kind not in "iu":
                 raise ValueError(
                     f"level {level} needs integers of shape {self.shape}, "
@@ -210,4 +213,23 @@ def check_shape(path: object, found: Iterable[int], expected: tuple[int, int] | 
         raise UserError(
             f"The labels in {path} are {height} × {width} pixels (height × width), but the image "
             f"has {expected[0]} × {expected[1]}; choose the image they were made on."
+        )
+
+
+def check_inside(rings: Sequence[Points], shape: tuple[int, int], path: object) -> None:
+    """Refuse outlines that leave a picture of a shape by more than a pixel.
+
+    Raises
+    ------
+    UserError
+        Naming the file at `path`.
+    """
+    points = np.concatenate(rings)
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    # Written so that NaN is outside, too.
+    if not (left >= -1 and top >= -1 and right <= shape[1] + 1 and bottom <= shape[0] + 1):
+        raise UserError(
+            f"{path} has an outline from x, y = {left:g}, {top:g} to {right:g}, {bottom:g}, but "
+            f"the picture is {shape[1]} × {shape[0]} pixels (width × height); choose the image it "
+            "was drawn on."
         )

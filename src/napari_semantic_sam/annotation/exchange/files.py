@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_semantic_sam.annotation.exchange import coco, geojson, tiff
 from napari_semantic_sam.annotation.exchange.document import Document, check_shape
+from napari_semantic_sam.annotation.exchange.rows import MALFORMED
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.io.files import atomic_path, read_json
 
@@ -87,6 +88,8 @@ def read_labels_file(
             document = (tiff.read_table if name.endswith(".csv") else tiff.read_tiff)(path)
     except MemoryError as error:
         raise UserError(f"The labels in {path} do not fit into memory.") from error
+    except MALFORMED as error:
+        raise UserError(f"{path} is damaged ({error}); export it again.") from error
     if not document.levels:
         raise UserError(f"{path} holds no labels.")
     check_shape(path, document.shape, shape)

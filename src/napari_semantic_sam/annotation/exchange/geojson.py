@@ -19,16 +19,17 @@ import numpy as np
 from napari_semantic_sam.annotation.exchange.document import (
     RECORD,
     Document,
+    check_inside,
     check_shape,
     header_of,
     parse_header,
 )
 from napari_semantic_sam.annotation.exchange.nesting import MaskedObject, assemble, objects_of
 from napari_semantic_sam.annotation.exchange.outlines import outline
-from napari_semantic_sam.annotation.exchange.polygons import Points, check_inside, fill
 from napari_semantic_sam.annotation.exchange.rows import MALFORMED, row_from
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.level_labels import LabelRow
+from napari_semantic_sam.inference.polygons import Points, fill
 
 _Polygons = list[list[Points]]
 _ADDRESS = ("level", "index", "parent_level", "parent")

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from napari_semantic_sam.annotation.exchange.document import Document, Header
-from napari_semantic_sam.inference.label_runs import LabelArray, measure, slices_of
+from napari_semantic_sam.inference.label_runs import LabelArray, box_of, measure, slices_of
 from napari_semantic_sam.inference.level_labels import LabelRow
 from napari_semantic_sam.inference.results import CroppedMask
 
 SLIVER = 0.1
 """Neighbours in one level may share up to this part of the smaller one, by sloppy outlines."""
 
-_LARGEST = np.iinfo(np.uint32).max
+_LARGEST = np.iinfo(np.uint64).max
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,9 @@ def objects_of(document: Document) -> Iterator[MaskedObject]:
     for level, array in sorted(document.levels.items()):
         measured = measure(array, (0, 0))
         for row in document.rows[level]:
-            y, x = measured[row.index][1]
-            box = (y.start, x.start, y.stop, x.stop)
-            crop = array[y, x] == row.index
-            yield MaskedObject(CroppedMask(box, crop, document.shape), row)
+            window = measured[row.index][1]
+            crop = array[window] == row.index
+            yield MaskedObject(CroppedMask(box_of(window), crop, document.shape), row)
 
 
 def assemble(
@@ -141,6 +140,6 @@ class _Canvas:
         if array is None:
             array = np.zeros(self._shape, dtype=np.int32)
         if index > np.iinfo(array.dtype).max:
-            array = array.astype(np.int64)
+            array = array.astype(np.int64 if index <= np.iinfo(np.int64).max else np.uint64)
         self.levels[level] = array
         return array

@@ -68,7 +68,10 @@ def _number(value: Any) -> float:
 def _whole(value: Any, default: int) -> int:
     if _missing(value):
         return default
-    number = float(value)
+    try:
+        return int(str(value))  # exact, which a float is not beyond 2 ** 53
+    except ValueError:
+        number = float(value)
     if not number.is_integer():
         raise ValueError(f"{value} is not a whole number")
     return int(number)

@@ -126,7 +126,7 @@ def read_table(path: Path) -> Document:
 
 def _read_batch(path: Path) -> Document:
     stem = path.name[: -len(BATCH_TABLE_SUFFIX)]
-    pattern = re.compile(re.escape(stem) + r"_level(\d+)\.tiff?")
+    pattern = re.compile(re.escape(stem) + r"_level([1-9]\d*)\.tiff?")
     images = {
         int(match[1]): each
         for each in path.parent.iterdir()

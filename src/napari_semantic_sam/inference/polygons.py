@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.results import EMPTY, CroppedMask, around, tight
 
 Points = npt.NDArray[np.float64]
@@ -36,31 +35,8 @@ def fill(polygons: Sequence[Sequence[Points]], shape: tuple[int, int]) -> Croppe
     filled = [mask for rings in polygons if (mask := _fill_one(rings, shape)).area]
     if len(filled) <= 1:
         return filled[0] if filled else CroppedMask(EMPTY, np.zeros((0, 0), dtype=bool), shape)
-    top, left, bottom, right = box = around(mask.box for mask in filled)
-    united = np.zeros((bottom - top, right - left), dtype=bool)
-    for mask in filled:
-        y0, x0, y1, x1 = mask.box
-        united[y0 - top : y1 - top, x0 - left : x1 - left] |= mask.crop
-    return CroppedMask(box, united, shape)
-
-
-def check_inside(rings: Sequence[Points], shape: tuple[int, int], path: object) -> None:
-    """Refuse outlines that leave a picture of a shape by more than a pixel.
-
-    Raises
-    ------
-    UserError
-        Naming the file at `path`.
-    """
-    points = np.concatenate(rings)
-    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
-    # Written so that NaN is outside, too.
-    if not (left >= -1 and top >= -1 and right <= shape[1] + 1 and bottom <= shape[0] + 1):
-        raise UserError(
-            f"{path} has an outline from x, y = {left:g}, {top:g} to {right:g}, {bottom:g}, but "
-            f"the picture is {shape[1]} × {shape[0]} pixels (width × height); choose the image it "
-            "was drawn on."
-        )
+    box = around(mask.box for mask in filled)
+    return CroppedMask(box, np.logical_or.reduce([mask.window(box) for mask in filled]), shape)
 
 
 def _fill_one(rings: Sequence[Points], shape: tuple[int, int]) -> CroppedMask:

@@ -1,0 +1,43 @@
+"""Connected pieces of masks. Pixels that touch at a corner are connected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from napari_semantic_sam.inference.results import CroppedMask
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+def pieces_of(mask: BoolArray) -> tuple[npt.NDArray[np.integer[Any]], int]:
+    """Number the pieces of a mask.
+
+    Returns
+    -------
+    pieces : array of the mask's shape
+        0 outside of the mask, else the number of the piece, from 1.
+    count : int
+    """
+    return ndimage.label(mask, np.ones((3, 3), dtype=bool))
+
+
+def largest_piece(mask: BoolArray) -> BoolArray:
+    """Return the largest piece of a mask, the first of several; nothing of nothing."""
+    pieces, _ = pieces_of(mask)
+    sizes = np.bincount(pieces.ravel(), minlength=1)
+    sizes[0] = 0
+    return (pieces == sizes.argmax()) & mask
+
+
+def centre_pixel(mask: CroppedMask) -> tuple[int, int]:
+    """Return the pixel ``(y, x)`` farthest from the outline, the first of several.
+
+    The border of the picture counts as outline. The mask must not be empty.
+    """
+    distance = ndimage.distance_transform_edt(np.pad(mask.crop, 1))[1:-1, 1:-1]
+    row, column = np.unravel_index(np.argmax(distance), distance.shape)
+    return mask.box[0] + int(row), mask.box[1] + int(column)
