@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_semantic_sam.model import Prompts, SemanticSAM
+from napari_semantic_sam.model import Prompts, SemanticSAM, implicit_masks
 from napari_semantic_sam.model.config import LocalConfig, ModelConfig, TimmConfig
 from napari_semantic_sam.model.implicit_masks import OUTSIDE
 
@@ -46,6 +46,22 @@ def test_a_click_only_sees_its_surroundings(model):
     one, other = (model.decode(model.encode(image), click) for image in (near, far))
     torch.testing.assert_close(one.predicted_iou, other.predicted_iou)
     torch.testing.assert_close(one.boxes, other.boxes)
+
+
+@torch.no_grad()
+def test_sketches_are_a_few_logits_of_the_whole_masks(model, image, monkeypatch):
+    monkeypatch.setattr(implicit_masks, "SKETCH_CELLS", 300)
+    masks = model.decode_last(model.encode(image), clicks((0.4, 0.6), (0.9, 0.1))).masks
+    sketches = list(masks.sketches())
+    assert {sketch.step for sketch in sketches} >= {2, 3}
+    for sketch, logits in zip(sketches, masks.dense().flatten(0, 1), strict=True):
+        assert 0 < sketch.logits.numel() <= 300
+        rows, columns = sketch.logits.shape
+        first, step = sketch.step // 2, sketch.step
+        same = logits[sketch.y0 + first :: step, sketch.x0 + first :: step][:rows, :columns]
+        known = same != OUTSIDE
+        assert known.any()
+        torch.testing.assert_close(sketch.logits[known], same[known], rtol=1e-4, atol=1e-4)
 
 
 @torch.no_grad()

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 
 from napari_semantic_sam import Predictor, load_model
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.model.loading import describe
-from napari_semantic_sam.training.config import read_config
+from napari_semantic_sam.training.config import read_config, with_changes
 from napari_semantic_sam.training.run import STATE_FILE, train
 
 pytestmark = [
@@ -74,6 +75,23 @@ def test_the_checkpoint_says_how_it_came_about(trained):
     report = json.loads((checkpoint.parent / "report.json").read_text())
     assert report["images"] >= 2
     assert 0 <= report["held_out"]["click_oracle_iou"] <= 1
+
+
+def test_scores_are_trained_alone(trained, tmp_path):
+    config, checkpoint = trained
+    alone = with_changes(config, part="scores", start=str(checkpoint), minutes=0.05)
+    later = load_file(train(alone, ".", output=tmp_path))
+    earlier = load_file(checkpoint)
+    moved = {key for key, value in earlier.items() if not torch.equal(value, later[key])}
+    assert moved
+    assert all(".score_head." in key for key in moved)
+
+
+def test_a_change_that_is_none_is_refused(trained):
+    config, _ = trained
+    assert with_changes(config, start=None, part=None) == config
+    with pytest.raises(UserError, match="'boxes' is none of"):
+        with_changes(config, part="boxes")
 
 
 def test_a_run_goes_on_where_it_stopped(trained):

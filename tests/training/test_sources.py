@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -100,6 +102,26 @@ def test_files_that_cannot_be_used_are_left_out_and_named(folder, capfd):
     said = capfd.readouterr().err
     assert all(f"{number}.png" in said for number in (0, 3, 5))
     assert "7" in next(line for line in said.splitlines() if "without image or masks" in line)
+
+
+def test_crowded_images_are_drawn_more_often(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "cells").mkdir()
+    for name, count in (("alone", 1), ("crowd", 16)):
+        cells = np.zeros((90, 90), np.uint16)
+        for label in range(count):
+            y, x = 5 + 20 * (label // 4), 5 + 20 * (label % 4)
+            cells[y : y + 12, x : x + 12] = label + 1
+        Image.fromarray((cells > 0).astype(np.uint8) * 200).save(
+            tmp_path / "images" / f"{name}.png"
+        )
+        Image.fromarray(cells).save(tmp_path / "cells" / f"{name}.png")
+    config = SourceConfig(images="images", masks=("cells",), zoom=(1.0, 1.0))
+    train, _ = folder_sources(config, holdout=10**9, base=tmp_path)
+    rng = np.random.default_rng(0)
+    names = [Path(train(rng, SIZE).name).stem for _ in range(300)]
+    share = names.count("crowd") / len(names)
+    assert share == pytest.approx(4 / 5, abs=0.08)  # 4 = the root of 16 times as many
 
 
 def test_objects_of_one_pixel_are_no_targets(folder):

@@ -21,6 +21,11 @@ from napari_semantic_sam.model.types import ImageEmbedding, Prompts
 class MaskDecoder(Protocol):
     """What `SemanticSAM` asks of a mask decoder."""
 
+    @property
+    def score_head(self) -> nn.Module:
+        """What predicts the IoU of a mask."""
+        ...
+
     def project(self, features: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         """Project the memory once for all prompts to come."""
         ...

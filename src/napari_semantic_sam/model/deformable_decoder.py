@@ -52,6 +52,11 @@ class DeformableMaskDecoder(nn.Module):
         self.iou_head = MLP(width, width, 1, 3)
         self.mask_head = MLP(width, width, width, 3)
 
+    @property
+    def score_head(self) -> nn.Module:
+        """What predicts the IoU of a mask."""
+        return self.iou_head
+
     def project(self, features: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         """Return every layer's cross-attention values, (B, rows, C) tables.
 

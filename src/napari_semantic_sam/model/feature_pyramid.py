@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -57,7 +58,11 @@ class PyramidImageEncoder(nn.Module):
         mask = self.mask_out(mask + self.mask_smooth(mask))
         levels.append(self.coarsest(levels[-1]))
         memory = {f"memory_{s}": level for s, level in zip(MEMORY_STRIDES, levels, strict=True)}
-        return {"mask_features": mask, **memory}
+        # The decoder gathers all channels of single pixels: they lie side by side for that.
+        return {
+            name: level.contiguous(memory_format=torch.channels_last)
+            for name, level in {"mask_features": mask, **memory}.items()
+        }
 
 
 def _dense(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

@@ -1,31 +1,23 @@
 """Masks as functions of position: a tiny network per query, evaluated where it is needed.
 
-Each query writes the weights of a two-layer network (CondInst, Tian et al. 2020) whose inputs
-are the mask features at a point and where the point lies, relative to the prompt and to the
-query's own box. Positions are squashed so that "far away" looks the same however large the
-picture: a look-alike on the other side of the image is never part of the mask. Training
-evaluates it in a few hundred points per prompt, inference on the pixels around the box, and
-on the whole picture only where a mask reaches the border of those.
+Training evaluates the networks of `mask_head` in a few hundred points per prompt, inference on
+the pixels around the box, and on the whole picture only where a mask reaches the border of
+those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from napari_semantic_sam.model.layers import MLP
+from napari_semantic_sam.model.mask_head import HeadWeights, evaluate
 from napari_semantic_sam.model.predictions import MaskPiece
 from napari_semantic_sam.model.sampling import gather_bilinear
 
-PROMPT_SCALES = (8.0, 32.0, 128.0)
-"""Distances in pixels over which a point counts as near the prompt."""
-
-PROMPT_CHANNELS = 3 * len(PROMPT_SCALES)
-BOX_CHANNELS = 4
 REACH = 1.6
 """A mask is first evaluated within this multiple of its box …"""
 MARGIN = 16.0
@@ -33,52 +25,11 @@ MARGIN = 16.0
 OUTSIDE = -20.0
 """Logit where a mask is not evaluated."""
 
+SKETCH_CELLS = 16384
+"""Logits that tell enough about a mask to judge it."""
+
 Window = tuple[int, int, int, int]
 """Cells ``x0, y0, x1, y1`` of the mask features."""
-
-
-@dataclass(frozen=True)
-class HeadWeights:
-    """Weights of every query's network; N prompts, K tokens, hidden width H.
-
-    Attributes
-    ----------
-    shared : (N, K, H + 1, C + PROMPT_CHANNELS) tensor
-        From what the K queries of a prompt have in common. The last row skips the hidden layer.
-    boxed : (N, K, H + 1, BOX_CHANNELS) tensor
-        From the position relative to the query's own box.
-    bias : (N, K, H + 1) tensor
-    out : (N, K, H) tensor
-    """
-
-    shared: Tensor
-    boxed: Tensor
-    bias: Tensor
-    out: Tensor
-
-    def pick(self, prompts: Tensor, tokens: Tensor) -> HeadWeights:
-        """Return the weights of M queries as those of M prompts with one token each."""
-        chosen = (getattr(self, item.name)[prompts, tokens][:, None] for item in fields(self))
-        return HeadWeights(*chosen)
-
-
-class MaskHead(nn.Module):
-    """Writes `HeadWeights` from queries."""
-
-    def __init__(self, width: int, channels: int, hidden: int) -> None:
-        super().__init__()
-        self.hidden = hidden
-        self.sizes = (channels + PROMPT_CHANNELS, BOX_CHANNELS, 1)
-        outputs = (hidden + 1) * sum(self.sizes) + hidden
-        self.controller = MLP(width, 2 * width, outputs, 2)
-
-    def forward(self, queries: Tensor) -> HeadWeights:
-        """Turn (N, K, width) queries into weights."""
-        values = self.controller(queries)
-        first, out = values[..., : -self.hidden], values[..., -self.hidden :]
-        rows = first.unflatten(-1, (self.hidden + 1, -1))
-        shared, boxed, bias = rows.split(self.sizes, dim=-1)
-        return HeadWeights(shared, boxed, bias[..., 0], out)
 
 
 @dataclass(frozen=True)
@@ -119,6 +70,12 @@ class ImplicitMasks:
     def sample(self, points: Tensor, prompts: Tensor, tokens: Tensor) -> Tensor:
         """See `MaskSource.sample`."""
         features = gather_bilinear(self.features, points, self.image_index[prompts])
+        return self.of_features(features, points, prompts, tokens)
+
+    def of_features(
+        self, features: Tensor, points: Tensor, prompts: Tensor, tokens: Tensor
+    ) -> Tensor:
+        """As `sample`, where the (M, P, C) mask features at the points are known already."""
         return self._evaluate(features, points * self.extent, prompts, tokens)
 
     def dense(self) -> Tensor:
@@ -144,32 +101,68 @@ class ImplicitMasks:
 
     def pieces(self) -> Iterator[MaskPiece]:
         """See `MaskSource.pieces`."""
+        for place, window in self._windows():
+            yield self._uncut(place, window, _every_cell)
+
+    def sketches(self) -> Iterator[MaskPiece]:
+        """See `MaskSource.sketches`; a mask has at most `SKETCH_CELLS` logits."""
+        for place, window in self._windows():
+            piece = self._uncut(place, window, _sketch_step)
+            if piece.step > 1 and (near := self._around(piece)) is not None:
+                piece = self._piece(place, near, _sketch_step(near))
+            yield piece
+
+    def _uncut(
+        self, place: tuple[int, int], window: Window, step_of: Callable[[Window], int]
+    ) -> MaskPiece:
+        """Evaluate a mask in a window, or everywhere if it reaches beyond."""
         height, width = self.features.shape[-2:]
         whole = (0, 0, width, height)
-        for prompt, windows in enumerate(self._windows()):
-            for token, window in enumerate(windows):
-                inside = self._window_logits(prompt, token, window)
-                if _is_cut(inside > 0, window, whole):
-                    window, inside = whole, self._window_logits(prompt, token, whole)
-                yield MaskPiece(window[1], window[0], inside)
+        piece = self._piece(place, window, step_of(window))
+        if _is_cut(piece.logits > 0, window, whole):
+            piece = self._piece(place, whole, step_of(whole))
+        return piece
 
-    def _windows(self) -> list[list[Window]]:
-        """Per prompt and token, the cells around the box; none if it lies outside."""
+    def _around(self, piece: MaskPiece) -> Window | None:
+        """Return the cells that a coarsely known mask can reach, None if there is no mask."""
+        rows, columns = ((piece.logits > 0).any(dim=dim).nonzero()[:, 0] for dim in (1, 0))
+        if not len(rows):
+            return None
+        height, width = self.features.shape[-2:]
+        x0, y0 = (
+            max(0, start + (int(found[0]) - 1) * piece.step)
+            for start, found in ((piece.x0, columns), (piece.y0, rows))
+        )
+        x1, y1 = (
+            min(end, start + (int(found[-1]) + 2) * piece.step)
+            for start, found, end in ((piece.x0, columns, width), (piece.y0, rows, height))
+        )
+        return x0, y0, x1, y1
+
+    def _windows(self) -> Iterator[tuple[tuple[int, int], Window]]:
+        """Yield prompt and token of every mask, and the cells around its box, maybe none."""
         height, width = self.features.shape[-2:]
         half = self.boxes[..., 2:] * (REACH / 2) + MARGIN
         edges = torch.cat([self.boxes[..., :2] - half, self.boxes[..., :2] + half], dim=-1)
         limit = edges.new_tensor([width, height, width, height])
         cells = torch.minimum((edges / self.stride).round().clamp(min=0), limit)
-        return [[(x0, y0, x1, y1) for x0, y0, x1, y1 in row] for row in cells.long().tolist()]
+        for prompt, row in enumerate(cells.long().tolist()):
+            for token, (x0, y0, x1, y1) in enumerate(row):
+                yield (prompt, token), (x0, y0, x1, y1)
 
-    def _window_logits(self, prompt: int, token: int, window: Window) -> Tensor:
+    def _piece(self, place: tuple[int, int], window: Window, step: int) -> MaskPiece:
         x0, y0, x1, y1 = window
-        xs = (torch.arange(x0, x1, device=self.centre.device) + 0.5) * self.stride
-        ys = (torch.arange(y0, y1, device=self.centre.device) + 0.5) * self.stride
+        columns, rows = (slice(low + step // 2, high, step) for low, high in ((x0, x1), (y0, y1)))
+        xs, ys = (
+            (torch.arange(axis.start, axis.stop, step, device=self.centre.device) + 0.5)
+            * self.stride
+            for axis in (columns, rows)
+        )
         pixels = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1).view(1, -1, 2)
-        crop = self.features[self.image_index[prompt], :, y0:y1, x0:x1].flatten(1).T[None]
-        prompts, tokens = self.image_index.new_tensor([[prompt], [token]])
-        return self._evaluate(crop, pixels, prompts, tokens).view(y1 - y0, x1 - x0)
+        crop = self.features[self.image_index[place[0]], :, rows, columns].flatten(1).T[None]
+        prompts, tokens = self.image_index.new_tensor([[index] for index in place])
+        logits = self._evaluate(crop, pixels, prompts, tokens).view(len(ys), len(xs))
+        return MaskPiece(y0, x0, logits, step)
 
     def _evaluate(
         self, features: Tensor, pixels: Tensor, prompts: Tensor, tokens: Tensor
@@ -179,58 +172,21 @@ class ImplicitMasks:
         return evaluate(weights, features, pixels, self.centre[prompts], boxes)[:, 0]
 
 
+def _sketch_step(window: Window) -> int:
+    """Cells between two logits so that there are not too many."""
+    x0, y0, x1, y1 = window
+    cells = (x1 - x0) * (y1 - y0)
+    step = math.ceil((cells / SKETCH_CELLS) ** 0.5)
+    # Not more than a side is long, or a narrow window would get no logit at all.
+    return max(1, min(step, x1 - x0, y1 - y0))
+
+
+def _every_cell(window: Window) -> int:
+    return 1
+
+
 def _is_cut(mask: Tensor, window: Window, whole: Window) -> bool:
     """Whether a mask reaches an edge of its window that is no edge of the picture."""
     lines = (mask[:, :1], mask[:1], mask[:, -1:], mask[-1:])
     inner = [line for line, edge, end in zip(lines, window, whole, strict=True) if edge != end]
     return bool(inner) and bool(torch.cat([line.flatten() for line in inner]).any())
-
-
-def evaluate(
-    weights: HeadWeights, features: Tensor, pixels: Tensor, centre: Tensor, boxes: Tensor
-) -> Tensor:
-    """Run every query's network.
-
-    Parameters
-    ----------
-    weights : HeadWeights
-    features : (N, P, C) tensor
-        Mask features at the points.
-    pixels : (N, P, 2) tensor
-        The points, pixels of the padded input.
-    centre : (N, 2) tensor
-    boxes : (N, K, 4) tensor
-
-    Returns
-    -------
-    (N, K, P) tensor of logits
-    """
-    near = prompt_positions(pixels, centre).to(features.dtype)
-    inputs = torch.cat([features, near], dim=-1)
-    count, tokens, rows, _ = weights.shared.shape
-    hidden = torch.matmul(weights.shared.flatten(1, 2), inputs.transpose(1, 2))
-    hidden = hidden.view(count, tokens, rows, inputs.shape[1])
-    framed = box_positions(pixels, boxes).to(features.dtype)
-    hidden = hidden + torch.matmul(weights.boxed, framed.transpose(-1, -2))
-    hidden = hidden + weights.bias[..., None]
-    skip, active = hidden[:, :, -1], F.relu(hidden[:, :, :-1])
-    return skip + torch.matmul(weights.out[:, :, None], active)[:, :, 0]
-
-
-def prompt_positions(pixels: Tensor, centre: Tensor) -> Tensor:
-    """Squashed offset and distance to the prompt at several scales, ``(N, P, 9)``."""
-    offset = pixels - centre[:, None]
-    distance = offset.norm(dim=-1, keepdim=True)
-    parts = [
-        torch.cat([offset / (distance + scale), distance / (distance + scale)], dim=-1)
-        for scale in PROMPT_SCALES
-    ]
-    return torch.cat(parts, dim=-1)
-
-
-def box_positions(pixels: Tensor, boxes: Tensor) -> Tensor:
-    """Squashed position in each query's box and its absolute value, ``(N, K, P, 4)``."""
-    half = boxes[..., None, 2:].clamp(min=1.0) / 2
-    offset = (pixels[:, None] - boxes[..., None, :2]) / half
-    squashed = offset / (1 + offset.abs())
-    return torch.cat([squashed, squashed.abs()], dim=-1)

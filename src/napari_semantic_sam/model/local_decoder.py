@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from napari_semantic_sam.model.config import LocalConfig, ModelConfig
 from napari_semantic_sam.model.feature_pyramid import MEMORY_STRIDES
-from napari_semantic_sam.model.implicit_masks import ImplicitMasks, MaskHead
+from napari_semantic_sam.model.implicit_masks import ImplicitMasks
 from napari_semantic_sam.model.layers import MLP
+from napari_semantic_sam.model.mask_head import MaskHead
 from napari_semantic_sam.model.predictions import LayerPrediction
 from napari_semantic_sam.model.sampling import gather_bilinear
 from napari_semantic_sam.model.score_head import ScoreHead

@@ -23,11 +23,14 @@ class MaskPiece:
     y0, x0 : int
         Where it begins, in cells of the whole map of logits.
     logits : (h, w) float tensor
+    step : int
+        Each logit stands for so many cells along y and along x.
     """
 
     y0: int
     x0: int
     logits: Tensor
+    step: int = 1
 
 
 class MaskSource(Protocol):
@@ -48,6 +51,10 @@ class MaskSource(Protocol):
 
     def pieces(self) -> Iterator[MaskPiece]:
         """Yield the logits of every mask, prompt by prompt; few are in memory at once."""
+        ...
+
+    def sketches(self) -> Iterator[MaskPiece]:
+        """As `pieces`, but where that is quicker, of large masks only some logits."""
         ...
 
     def sample_all(self, points: Tensor) -> Tensor:
@@ -116,6 +123,10 @@ class DenseMasks:
         """See `MaskSource.pieces`."""
         for logits in self.logits.flatten(0, 1):
             yield MaskPiece(0, 0, logits)
+
+    def sketches(self) -> Iterator[MaskPiece]:
+        """See `MaskSource.sketches`; all logits exist already."""
+        return self.pieces()
 
     def sample_all(self, points: Tensor) -> Tensor:
         """Sample bilinearly; see `MaskSource.sample_all`."""

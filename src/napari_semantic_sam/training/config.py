@@ -5,13 +5,15 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.training.losses import LossConfig
 from napari_semantic_sam.training.records import Granularity
+
+Part = Literal["all", "scores"]
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,9 @@ class TrainConfig:
         the training file. The batch normalisation of a checkpoint keeps its statistics.
     data, optimiser, loss
         See their classes.
+    part : {"all", "scores"}
+        What is trained: everything, or only the head that predicts the IoU of each mask. On a
+        network that no longer moves it learns at a third of the cost what its masks are worth.
     minutes : float
         Length of the run; the learning rate has fallen to zero at its end.
     harvest_minutes : float
@@ -137,6 +142,7 @@ class TrainConfig:
     start: str = "random"
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    part: Part = "all"
     minutes: float = 60.0
     harvest_minutes: float = 10.0
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
@@ -176,6 +182,24 @@ def read_config(path: Path) -> TrainConfig:
         raise UserError(f"The training file {path} is not usable: {error}.") from error
     assert isinstance(config, TrainConfig)
     return config
+
+
+def with_changes(config: TrainConfig, **changes: Any) -> TrainConfig:
+    """Return a recipe with some entries changed; None changes nothing.
+
+    Raises
+    ------
+    UserError
+        If an entry cannot have that value.
+    """
+    hints = typing.get_type_hints(TrainConfig)
+    try:
+        checked = {
+            name: _build(hints[name], value) for name, value in changes.items() if value is not None
+        }
+    except ValueError as error:
+        raise UserError(f"The training cannot be changed in this way: {error}.") from error
+    return replace(config, **checked)
 
 
 def _build(kind: Any, value: Any) -> Any:

@@ -31,6 +31,9 @@ class TrainingModule(lightning.LightningModule):
         self.model = model
         self.config = config
         self.criterion = Criterion(config.loss)
+        if config.part == "scores":
+            model.requires_grad_(False)
+            model.mask_decoder.score_head.requires_grad_(True)
         self.clock = Clock(config.minutes)
         self.images_seen = 0
         self.held_out: list[HeldOut] = []
@@ -39,6 +42,8 @@ class TrainingModule(lightning.LightningModule):
         """Return the loss of one batch."""
         embedding = self.model.encode(batch.images)
         layers = self.model.decode_layers(embedding, batch.prompts)
+        if self.config.part == "scores":  # users only see those of the last layer
+            layers = layers[-1:]
         terms = self.criterion(layers, batch.targets)
         self.images_seen += len(batch.images)
         loss = torch.stack(list(terms.values())).sum()
@@ -144,6 +149,8 @@ def parameter_groups(model: SemanticSAM, config: OptimiserConfig) -> list[dict[s
     }
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         in_backbone = name.startswith("image_encoder.backbone.")
         rate = config.backbone_rate if in_backbone else config.rate
         plain = parameter.ndim < 2 or id(parameter) in embeddings

@@ -33,6 +33,9 @@ Annotated = tuple[npt.NDArray[Any], list[Labels]]
 _LARGEST_VIEW = 2.0
 """Side of a view as a multiple of its image's long side; beyond the image it is grey."""
 
+_MOST_TURNS = 50
+"""So many images in a row may be passed over in favour of ones with more objects."""
+
 
 class SyntheticSource:
     """Images from the generator of nested structures."""
@@ -57,6 +60,10 @@ class FolderSource:
     regions : bool
         Whether to add a hierarchy of regions to the masks of every plane image.
     granularity : str
+    prefer_crowded : bool
+        Whether to draw an image in proportion to the root of its number of objects: a crowded
+        field shows more neighbourhoods than one view of it, and users click on all of them.
+        What is drawn then depends on the files read so far.
     """
 
     def __init__(
@@ -65,12 +72,16 @@ class FolderSource:
         zoom: tuple[float, float],
         regions: bool,
         granularity: Granularity,
+        *,
+        prefer_crowded: bool = False,
     ) -> None:
         self.files = list(files)
+        self.prefer_crowded = prefer_crowded
         self.zoom = zoom
         self.regions = regions
         self.granularity = granularity
         self._read: dict[str, Annotated] = {}
+        self._counts: dict[str, int] = {}
 
     def __call__(self, rng: np.random.Generator, size: int) -> Record:
         """Draw a view, mostly with an object in it.
@@ -91,7 +102,7 @@ class FolderSource:
         return make_record(pixels, masks, self.granularity, name=name)
 
     def _plane(self, rng: np.random.Generator) -> tuple[str, npt.NDArray[np.uint8], list[Labels]]:
-        files, (image, labels) = self._any_file(rng)
+        files, (image, labels) = self._chosen_file(rng)
         if labels[0].ndim == 3:
             axis = int(rng.integers(3))
             occupied = np.flatnonzero(labels[0].any(axis=tuple({0, 1, 2} - {axis})))
@@ -99,6 +110,15 @@ class FolderSource:
             image = _as_bytes(image.take(plane, axis))
             labels = [np.take(level, plane, axis) for level in labels]
         return str(files.image), image, labels
+
+    def _chosen_file(self, rng: np.random.Generator) -> tuple[PairedFiles, Annotated]:
+        """Draw files until one is accepted, perhaps the more likely the more objects it has."""
+        for _ in range(_MOST_TURNS):
+            files, annotated = self._any_file(rng)
+            count, most = self._counts[files.stem], max(self._counts.values())
+            if not self.prefer_crowded or rng.random() ** 2 * most <= count:
+                break
+        return files, annotated
 
     def _any_file(self, rng: np.random.Generator) -> tuple[PairedFiles, Annotated]:
         while True:
@@ -123,6 +143,7 @@ class FolderSource:
                 )
             if not labels[0].any():
                 raise UserError(f"The masks of {files.image} are empty; label an object in them.")
+            self._counts[files.stem] = int(np.count_nonzero(np.unique(labels[0])))
             if labels[0].ndim == 2:
                 image = _as_bytes(image)
                 if self.regions:
@@ -171,7 +192,7 @@ def folder_sources(
     train = [pair for pair, keep in zip(pairs, kept, strict=True) if not keep]
     held = [pair for pair, keep in zip(pairs, kept, strict=True) if keep] or pairs[:1]
     return (
-        FolderSource(train, config.zoom, config.regions, config.granularity),
+        FolderSource(train, config.zoom, config.regions, config.granularity, prefer_crowded=True),
         FolderSource(held, (1.0, 1.0), config.regions, config.granularity),
     )
 
