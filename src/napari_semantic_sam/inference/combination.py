@@ -6,21 +6,26 @@ answers is plain geometry, described for users in docs/prompts.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from napari_semantic_sam.inference.correction import cut, extended, is_deep, minus, trimmed, united
 from napari_semantic_sam.inference.evidence import Evidence, Point, holds, read_evidence
 from napari_semantic_sam.inference.levels import first_distinct, with_repaired_levels
 from napari_semantic_sam.inference.prompt import Prompt
-from napari_semantic_sam.inference.results import Candidate, CroppedMask, around, tight
+from napari_semantic_sam.inference.results import Candidate, CroppedMask
 
 if TYPE_CHECKING:
     from napari_semantic_sam.inference.predictor import PictureEmbedding, Predictor
+    from napari_semantic_sam.inference.tiles import PlaneEmbedding
 
-Answers = tuple[Candidate, ...]
+    Embedding = PictureEmbedding | PlaneEmbedding
+
+Said = Sequence[tuple[Prompt, Evidence]]
+"""Prompts in the order in which they were given, with what they say."""
+
+_CLICKS = ("click", "scribble")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,26 +55,26 @@ class Combined:
 
 def combine(
     predictor: Predictor,
-    embedding: PictureEmbedding,
+    embedding: Embedding,
     prompts: Sequence[Prompt],
     labels: Mapping[Prompt, CroppedMask] | None = None,
 ) -> Combined:
     """Ask the network about every prompt of one object, and put the answers together.
 
-    All answers form one pool, ranked by agreement with the positive prompts × predicted IoU
-    (a single click or box: by predicted IoU alone, as the network gives it). Areas of
-    negative boxes, lassos and labels are cut out of every mask. A mask that holds a negative
-    click is excluded; where none is left that agrees with a positive prompt, the smallest
-    structure under the negative click is cut out of the best excluded one. If no mask holds
-    every positive click, the best one is joined with the best ones of the other clicks.
+    The first prompts give a mask: all answers form one pool, ranked by agreement with the
+    positive prompts × predicted IoU (a single click or box: by predicted IoU alone, as the
+    network gives it). Each further click or scribble corrects that mask where it is wrong
+    (`inference.correction`). Boxes, lassos and labels belong to the first prompts even if
+    they come later; the areas of negative ones are cut out of every mask.
 
     Parameters
     ----------
     predictor : Predictor
-    embedding : PictureEmbedding
+    embedding : PictureEmbedding or PlaneEmbedding
         From the same predictor.
     prompts : sequence of Prompt
-        Of one object. Without a positive one there are no candidates.
+        Of one object, in the order in which they were given. Without a positive one there are
+        no candidates.
     labels : mapping of Prompt to CroppedMask, optional
         The mask of each prompt of kind "label".
 
@@ -82,23 +87,58 @@ def combine(
     UserError
         As `read_evidence` and `Predictor.predict`.
     """
-    group = _Group.of(prompts, embedding.shape, labels or {})
+    labels = labels or {}
+    said = [(each, read_evidence(each, embedding.shape, labels.get(each))) for each in prompts]
+    group = _Group.of(said)
     if not group.wanted:
         return Combined()
-    answers, structures = _ask(predictor, embedding, group)
-    finest = len(answers[0])
-    pool = [group.without_areas(each) for answer in answers for each in answer]
-    proposals = _joined(group, _allowed(group, pool, structures))
-    ranked = sorted(proposals, key=group.rank, reverse=True)
-    found = with_repaired_levels(first_distinct(ranked, finest), finest)
-    ranks = [group.rank(each) for each in found]
-    best = ranks.index(max(ranks)) if ranks else 0
+    answers = _Answers.ask(predictor, embedding, group)
+    ranked = [*_corrected_mask(said, answers), *group.ranked(answers)]
+    distinct = first_distinct(ranked, answers.levels)
+    found = with_repaired_levels(distinct, answers.levels)
+    best = [each.crop is distinct[0].crop for each in found].index(True) if found else 0
     return Combined(found, best, tuple(group.agreement(each) for each in found))
 
 
 @dataclass(frozen=True, eq=False)
+class _Answers:
+    """What the network says.
+
+    Attributes
+    ----------
+    of : mapping of Evidence to candidates
+        The answers to each positive prompt.
+    under : mapping of (y, x) to candidates
+        The answer to each negative click.
+    levels : int
+        How many candidates an answer has.
+    """
+
+    of: Mapping[Evidence, Sequence[Candidate]]
+    under: Mapping[Point, Sequence[Candidate]]
+    levels: int
+
+    @classmethod
+    def ask(cls, predictor: Predictor, embedding: Embedding, group: _Group) -> _Answers:
+        """Ask about all prompts in one call."""
+        boxes = [evidence.box for evidence in group.wanted if evidence.box is not None]
+        points = [*group.clicks, *group.unwanted]
+        results = predictor.predict(embedding, points, boxes)
+        under = dict(zip(points, (each.candidates for each in results), strict=False))
+        drawn = iter(results[len(points) :])
+        of = {
+            evidence: [
+                *(each for click in evidence.clicks for each in under[click]),
+                *(next(drawn).candidates if evidence.box is not None else ()),
+            ]
+            for evidence in group.wanted
+        }
+        return cls(of, under, len(results[0].candidates))
+
+
+@dataclass(frozen=True, eq=False)
 class _Group:
-    """The prompts of one object.
+    """The prompts of one object, or the first of them.
 
     Attributes
     ----------
@@ -119,22 +159,24 @@ class _Group:
     _agreements: dict[CroppedMask, float] = field(default_factory=dict, init=False)
 
     @classmethod
-    def of(
-        cls, prompts: Sequence[Prompt], shape: tuple[int, int], labels: Mapping[Prompt, CroppedMask]
-    ) -> _Group:
-        said = [(each, read_evidence(each, shape, labels.get(each))) for each in prompts]
+    def of(cls, said: Said) -> _Group:
         negative = [evidence for prompt, evidence in said if not prompt.positive]
         return cls(
             wanted=tuple(evidence for prompt, evidence in said if prompt.positive),
             unwanted=tuple(click for evidence in negative for click in evidence.clicks),
             areas=tuple(each.area for each in negative if each.area is not None),
-            is_single=len(prompts) == 1 and prompts[0].kind in ("click", "box"),
+            is_single=len(said) == 1 and said[0][0].kind in ("click", "box"),
         )
 
     @property
     def clicks(self) -> tuple[Point, ...]:
         """The positive ones."""
         return tuple(click for evidence in self.wanted for click in evidence.clicks)
+
+    @property
+    def centres(self) -> tuple[Point, ...]:
+        """The positive clicks, and the middle of other positive prompts."""
+        return tuple(centre for evidence in self.wanted for centre in evidence.centres)
 
     def agreement(self, mask: CroppedMask) -> float:
         if mask not in self._agreements:  # pixels of a lasso are worth counting but once
@@ -151,98 +193,96 @@ class _Group:
     def is_allowed(self, mask: CroppedMask) -> bool:
         return not any(holds(mask, click) for click in self.unwanted)
 
-    def without_areas(self, candidate: Candidate) -> Candidate:
+    def is_right(self, mask: CroppedMask) -> bool:
+        """Whether a mask agrees with all clicks."""
+        return self.is_allowed(mask) and all(holds(mask, click) for click in self.clicks)
+
+    def pool(self, answers: _Answers) -> list[Candidate]:
+        """Return all candidates of the positive prompts, without the negative areas."""
+        pool = [each for evidence in self.wanted for each in answers.of[evidence]]
+        return [each for each in map(self._without_areas, pool) if each.area]
+
+    def ranked(self, answers: _Answers) -> list[Candidate]:
+        """Return the candidates that may be shown, the best first."""
+        allowed = self._allowed(self.pool(answers), answers)
+        return sorted(self._joined(allowed), key=self.rank, reverse=True)
+
+    def _without_areas(self, candidate: Candidate) -> Candidate:
         for area in self.areas:
-            candidate = _minus(candidate, area)
+            candidate = minus(candidate, area)
         return candidate
 
+    def _allowed(self, pool: Sequence[Candidate], answers: _Answers) -> list[Candidate]:
+        """Return those without a negative click; if none of them is wanted, a corrected one.
 
-def _ask(
-    predictor: Predictor, embedding: PictureEmbedding, group: _Group
-) -> tuple[list[Answers], dict[Point, Answers]]:
-    """Return the answers to the positive prompts, and those to each negative click."""
-    boxes = [evidence.box for evidence in group.wanted if evidence.box is not None]
-    points = [*group.clicks, *group.unwanted]
-    results = [each.candidates for each in predictor.predict(embedding, points, boxes)]
-    split = len(group.clicks)
-    structures = results[split : len(points)]
-    return (
-        results[:split] + results[len(points) :],
-        dict(zip(group.unwanted, structures, strict=True)),
-    )
+        Those that hold negative clicks near their outline only are trimmed there.
+        """
+        right = [each for each in pool if self.is_right(each)]
+        trimmed_ones = [self._trimmed(each, right) for each in pool]
+        allowed = [each for each in trimmed_ones if each.area and self.is_allowed(each)]
+        excluded = [each for each in pool if not self.is_allowed(each)]
+        if excluded and not any(self.agreement(each) for each in allowed):
+            rest = max(excluded, key=self.rank)
+            for click in self.unwanted:
+                if holds(rest, click):
+                    rest = cut(rest, click, answers.under[click], self.centres)
+            allowed += [rest] if rest.area else []
+        return allowed
+
+    def _trimmed(self, candidate: Candidate, right: Sequence[Candidate]) -> Candidate:
+        for click in self.unwanted:
+            if holds(candidate, click) and not is_deep(candidate, click):
+                candidate = trimmed(candidate, click, right, self.centres)
+        return candidate
+
+    def _joined(self, allowed: Iterable[Candidate]) -> list[Candidate]:
+        """Add a union where no candidate holds every positive click."""
+        ranked = sorted(allowed, key=self.rank, reverse=True)
+        if not ranked or any(all(holds(each, c) for c in self.clicks) for each in ranked):
+            return ranked
+        members = [ranked[0]]
+        for click in self.clicks:
+            if not any(holds(member, click) for member in members):
+                members += [each for each in ranked if holds(each, click)][:1]
+        return [*ranked, united(members)]
 
 
-def _allowed(
-    group: _Group, pool: Sequence[Candidate], structures: Mapping[Point, Answers]
-) -> list[Candidate]:
-    """Return those without a negative click; if none of them is wanted, a corrected one."""
-    allowed = [each for each in pool if each.area and group.is_allowed(each)]
-    excluded = [each for each in pool if not group.is_allowed(each)]
-    if excluded and not any(group.agreement(each) for each in allowed):
-        corrected = _corrected(group, max(excluded, key=group.rank), structures)
-        allowed += [corrected] if corrected.area else []
-    return allowed
+def _corrected_mask(said: Said, answers: _Answers) -> list[Candidate]:
+    """Return the mask of the first prompts, corrected by one further click after the other.
+
+    Nothing is returned if there are no such clicks, or nothing that could be corrected.
+    """
+    mask: Candidate | None = None
+    for count in range(_first(said), len(said)):
+        if mask is None:
+            mask = next(iter(_Group.of(said[:count]).ranked(answers)), None)
+        if mask is not None:
+            prompt, evidence = said[count]
+            group = _Group.of(said[: count + 1])
+            for click in evidence.clicks:
+                mask = _corrected(mask, click, prompt.positive, group, answers)
+    return [mask] if mask is not None and mask.area else []
+
+
+def _first(said: Said) -> int:
+    """Return how many prompts give the first mask: up to a positive one, and all areas."""
+    is_positive = [prompt.positive for prompt, _ in said]
+    areas = [number for number, (prompt, _) in enumerate(said, 1) if prompt.kind not in _CLICKS]
+    return max([is_positive.index(True) + 1, *areas])
 
 
 def _corrected(
-    group: _Group, candidate: Candidate, structures: Mapping[Point, Answers]
+    mask: Candidate, click: Point, positive: bool, group: _Group, answers: _Answers
 ) -> Candidate:
-    """Cut the smallest structure under every negative click out of a candidate."""
-    for click in group.unwanted:
-        if not holds(candidate, click):
-            continue
-        for structure in sorted(structures[click], key=lambda each: each.area):
-            if holds(structure, click) and not any(holds(structure, c) for c in group.clicks):
-                rest = _minus(candidate, structure)
-                if rest.area:
-                    candidate = rest
-                    break
-        else:  # the network sees nothing there that is apart from what is wanted
-            candidate = _minus(candidate, _nearer(group, candidate, click))
-    return candidate
-
-
-def _nearer(group: _Group, mask: CroppedMask, click: Point) -> CroppedMask:
-    """Return the pixels of a mask that are nearer to a click than to any positive prompt."""
-    y0, x0, y1, x1 = mask.box
-    rows, columns = np.ogrid[y0:y1, x0:x1]
-    nearer = mask.crop
-    for y, x in (centre for evidence in group.wanted for centre in evidence.centres):
-        # Squared distances differ by a term of the row and one of the column.
-        in_rows = (rows - click[0]) ** 2 - (rows - y) ** 2
-        in_columns = (columns - x) ** 2 - (columns - click[1]) ** 2
-        nearer = nearer & (in_rows < in_columns)
-    return CroppedMask(*tight(nearer, y0, x0), mask.shape)
-
-
-def _joined(group: _Group, allowed: list[Candidate]) -> list[Candidate]:
-    """Add a union where no candidate holds every positive click."""
-    ranked = sorted(allowed, key=group.rank, reverse=True)
-    if not ranked or any(all(holds(each, c) for c in group.clicks) for each in ranked):
-        return ranked
-    members = [ranked[0]]
-    for click in group.clicks:
-        if not any(holds(member, click) for member in members):
-            members += [each for each in ranked if holds(each, click)][:1]
-    return [*ranked, _union(members)]
-
-
-def _union(members: Sequence[Candidate]) -> Candidate:
-    """Join masks; the largest gives token and level, the scores are means."""
-    box = around(member.box for member in members)
-    return replace(
-        max(members, key=lambda each: each.area),
-        box=box,
-        crop=np.logical_or.reduce([member.window(box) for member in members]),
-        predicted_iou=sum(each.predicted_iou for each in members) / len(members),
-        stability=sum(each.stability for each in members) / len(members),
-    )
-
-
-def _minus(candidate: Candidate, taken: CroppedMask) -> Candidate:
-    """Cut a mask out of a candidate; the same one where they do not meet."""
-    y0, x0, y1, x1 = candidate.box
-    if y1 <= taken.box[0] or taken.box[2] <= y0 or x1 <= taken.box[1] or taken.box[3] <= x0:
-        return candidate
-    box, crop = tight(candidate.crop & ~taken.window(candidate.box), y0, x0)
-    return replace(candidate, box=box, crop=crop)
+    """Correct a mask where it does not agree with the last click of a group."""
+    if holds(mask, click) == positive:
+        return mask
+    pool = group.pool(answers)
+    if positive:
+        return extended(mask, click, pool, group.unwanted)
+    right = [each for each in pool if group.is_right(each)]
+    if not is_deep(mask, click):
+        return trimmed(mask, click, right, group.centres)
+    if right:
+        return max(right, key=group.rank)
+    return cut(mask, click, answers.under[click], group.centres)

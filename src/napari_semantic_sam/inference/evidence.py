@@ -97,9 +97,15 @@ def read_evidence(prompt: Prompt, shape: Shape, label: CroppedMask | None = None
 
 def holds(mask: CroppedMask, point: Point) -> bool:
     """Tell whether the pixel under a point of the picture belongs to a mask."""
-    y, x = (math.floor(value + 0.5) for value in point)
+    y, x = pixel_under(point)
     y0, x0, y1, x1 = mask.box
     return y0 <= y < y1 and x0 <= x < x1 and bool(mask.crop[y - y0, x - x0])
+
+
+def pixel_under(point: Point) -> tuple[int, int]:
+    """Return the pixel that holds a point of the picture."""
+    y, x = point
+    return math.floor(y + 0.5), math.floor(x + 0.5)
 
 
 def _point(coordinates: tuple[float, ...]) -> Point:

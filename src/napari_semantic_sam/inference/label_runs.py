@@ -72,31 +72,36 @@ def measure(array: LabelArray, origin: tuple[int, int]) -> dict[int, tuple[int, 
 
 
 def find_parents(
-    array: LabelArray, coarser: Mapping[int, LabelArray], children: Collection[int]
+    planes: Iterable[tuple[LabelArray, Mapping[int, LabelArray]]], children: Collection[int]
 ) -> dict[int, tuple[int, int]]:
-    """Find the labels that cover enough of others.
+    """Find the labels that cover enough of others, counted over all planes.
 
     Parameters
     ----------
-    array : (h, w) integer array
-        Holds all pixels of `children`.
-    coarser : mapping of int to (h, w) integer array
-        The same part of the picture in coarser levels, the coarsest first.
+    planes : iterable of pairs
+        Of each plane that holds some of `children`, an (h, w) part that holds all of their
+        pixels there, and the same part in coarser levels by level, the coarsest first.
     children : collection of int
-        Labels in `array`.
+        Labels in these planes.
 
     Returns
     -------
     dict of int to (level, label)
         The parent in the nearest coarser level that has one; nothing for those without.
     """
-    begins, lengths = runs([array, *coarser.values()])
-    values = array[begins]
-    wanted = np.isin(values, np.fromiter(children, dtype=values.dtype))
-    y, x, lengths, values = begins[0][wanted], begins[1][wanted], lengths[wanted], values[wanted]
+    counted: dict[int, list[tuple[LabelArray, LabelArray, Positions]]] = {}
+    for array, coarser in planes:
+        begins, lengths = runs([array, *coarser.values()])
+        values = array[begins]
+        wanted = np.isin(values, np.fromiter(children, dtype=values.dtype))
+        y, x = begins[0][wanted], begins[1][wanted]
+        for level, parents in coarser.items():
+            part = (values[wanted], parents[y, x], lengths[wanted])
+            counted.setdefault(level, []).append(part)
     found: dict[int, tuple[int, int]] = {}
-    for level, parents in coarser.items():  # the nearest one comes last
-        for child, parent in _covers(values, parents[y, x], lengths):
+    for level, parts in counted.items():  # the nearest one comes last
+        values, above, lengths = (np.concatenate(each) for each in zip(*parts, strict=True))
+        for child, parent in _covers(values, above, lengths):
             found[child] = (level, parent)
     return found
 

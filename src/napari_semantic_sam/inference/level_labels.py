@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.label_arrays import NEW, able_to_hold, check_count, empty
+from napari_semantic_sam.inference.label_parts import LabelParts, Part, PlaneIndex
 from napari_semantic_sam.inference.label_runs import (
     LabelArray,
-    Window,
     box_of,
     distinct,
     find_parents,
-    hull,
     measure,
     slices_of,
 )
-from napari_semantic_sam.inference.results import Box, Candidate
+from napari_semantic_sam.inference.results import EMPTY, Box, Candidate
 
 Source = Literal["click", "box", "automatic", "batch", "propagated", "painted"]
 
@@ -41,10 +41,10 @@ class LabelRow:
     object_score, part_score, predicted_iou, stability : float
         NaN where unknown, as for painted labels.
     area : int
-        In pixels.
+        In pixels, over all planes of a stack.
     parent_level, parent : int
-        The label in the nearest coarser level that covers at least 0.8 of it, 0 and 0 if
-        there is none.
+        The label in the nearest coarser level that covers at least 0.8 of it, over all
+        planes of a stack; 0 and 0 if there is none.
     source : str
         How it came about.
     """
@@ -64,10 +64,6 @@ class LabelRow:
 
 
 COLUMNS = tuple(field.name for field in fields(LabelRow))
-
-
-_NEW = np.int32
-"""The type of labels in levels that are made here."""
 
 _COUNTED = ("level", "area", "parent_level", "parent")
 
@@ -89,38 +85,67 @@ def to_columns(rows: Iterable[LabelRow]) -> dict[str, list[Any]]:
     return {name: [getattr(row, name) for row in listed] for name in COLUMNS}
 
 
-_Part = tuple[int, Window]
-"""Some pixels of a label: how many, and what surrounds them."""
-
-
 class LevelLabels:
     """Label arrays of several levels over one picture, with a row for each label.
 
-    The arrays may be shared, for example with a viewer: they are changed in place, and nobody
-    else may change them.
+    The picture is one plane or a stack of planes. One plane at a time is worked on, and boxes
+    are boxes in it; numbers and rows of labels hold for the whole stack. The arrays may be
+    shared, for example with a viewer: they are changed in place, and nobody else may change
+    them.
 
     Parameters
     ----------
     shape : (H, W)
-        Of the picture.
+        Of a plane.
+    stack : tuple of int, optional
+        Lengths of the axes before them, none for one plane.
+
+    Attributes
+    ----------
+    plane : tuple of int
+        The plane that is worked on, one number for each axis of `stack`.
     """
 
-    def __init__(self, shape: tuple[int, int]) -> None:
+    def __init__(self, shape: tuple[int, int], stack: tuple[int, ...] = ()) -> None:
         self.shape = shape
+        self.stack = stack
+        self.plane: PlaneIndex = (0,) * len(stack)
         self._arrays: dict[int, LabelArray] = {}
         self._rows: dict[int, dict[int, LabelRow]] = {}
-        self._windows: dict[int, dict[int, Window]] = {}
+        self._parts: dict[int, LabelParts] = {}
 
     @property
     def levels(self) -> list[int]:
         """The levels that have an array, coarse to fine."""
         return sorted(self._arrays)
 
+    @contextmanager
+    def at(self, plane: PlaneIndex) -> Iterator[None]:
+        """Work on another plane in a ``with`` statement."""
+        before, self.plane = self.plane, plane
+        try:
+            yield
+        finally:
+            self.plane = before
+
     def array(self, level: int) -> LabelArray:
-        """Return the (H, W) array of a level, an empty int32 one if it is new."""
+        """Return the (*stack, H, W) array of a level, an empty int32 one if it is new.
+
+        An empty one takes no memory where nothing was written.
+
+        Raises
+        ------
+        UserError
+            If there is no room for it.
+        """
         if level not in self._arrays:
-            self.attach(level, np.zeros(self.shape, dtype=_NEW))
+            self._arrays[level] = empty((*self.stack, *self.shape))
+            self._rows[level], self._parts[level] = {}, LabelParts()
         return self._arrays[level]
+
+    def plane_array(self, level: int) -> LabelArray:
+        """Return the (H, W) plane that is worked on, a view of `array`."""
+        return self.array(level)[self.plane]
 
     def rows(self, level: int) -> list[LabelRow]:
         """Return the rows of a level, by index."""
@@ -131,15 +156,31 @@ class LevelLabels:
         """Return the row of a label; None if there is no such label."""
         return self._rows.get(level, {}).get(index)
 
+    def areas(self, level: int) -> dict[int, int]:
+        """Return the area in this plane of every label that has pixels in it."""
+        return self._parts[level].areas(self.plane) if level in self._parts else {}
+
+    def planes_of(self, level: int, index: int) -> list[PlaneIndex]:
+        """Return the planes in which a label has pixels, in order."""
+        return self._parts[level].planes_of(index) if level in self._parts else []
+
+    def occupied(self, level: int) -> list[PlaneIndex]:
+        """Return the planes in which a level that exists has labels, in order."""
+        return self._parts[level].occupied
+
     def box(self, level: int, index: int) -> Box:
-        """Return a box that holds all pixels of a label that exists; there may be a smaller one."""
-        return box_of(self._windows[level][index])
+        """Return a box that holds all pixels of a label in this plane; there may be a smaller one.
+
+        All 0 if it has none in this plane.
+        """
+        window = self._parts[level].window(self.plane, index) if level in self._parts else None
+        return box_of(window) if window else EMPTY
 
     def pixels(self, level: int, box: Box) -> LabelArray:
-        """Return a copy of pixels ``[y0:y1, x0:x1]`` of a level, which may be new."""
+        """Return a copy of pixels ``[y0:y1, x0:x1]`` of this plane of a level, maybe a new one."""
         if level in self._arrays:
-            return self._arrays[level][slices_of(box)].copy()
-        return np.zeros((box[2] - box[0], box[3] - box[1]), dtype=_NEW)
+            return self._arrays[level][self.plane][slices_of(box)].copy()
+        return np.zeros((box[2] - box[0], box[3] - box[1]), dtype=NEW)
 
     def next_index(self, level: int, count: int = 1) -> int:
         """Return the first of `count` successive numbers for new labels of a level.
@@ -151,13 +192,8 @@ class LevelLabels:
         UserError
             If the array's type cannot count further.
         """
-        array = self._arrays.get(level, np.zeros(1, dtype=_NEW))
-        limit, used = np.iinfo(array.dtype).max, int(array.max())
-        if used + count > limit:
-            raise UserError(
-                f"The labels of level {level} are {array.dtype}, which cannot count beyond "
-                f"{limit}; right-click that layer and convert its data type to int32."
-            )
+        used = max(self._rows.get(level, {}), default=0)
+        check_count(self._arrays.get(level), used + count, level)
         return used + 1
 
     def attach(self, level: int, array: LabelArray, rows: Iterable[LabelRow] = ()) -> None:
@@ -166,7 +202,7 @@ class LevelLabels:
         Parameters
         ----------
         level : int
-        array : (H, W) integer array
+        array : (*stack, H, W) integer array
         rows : iterable of LabelRow, optional
             What is known about its labels; those without a row count as painted.
 
@@ -175,24 +211,24 @@ class LevelLabels:
         ValueError
             If it is not an integer array of the picture's shape.
         """
-        if array.shape != self.shape or array.dtype.kind not in "iu":
-            raise ValueError(
-                f"need integers of shape {self.shape}, got {array.dtype} {array.shape}"
-            )
+        wanted = (*self.stack, *self.shape)
+        if array.shape != wanted or array.dtype.kind not in "iu":
+            raise ValueError(f"need integers of shape {wanted}, got {array.dtype} {array.shape}")
         known = {row.index: row for row in rows}
-        measured = measure(array, (0, 0))
-        self._arrays[level] = array
-        self._windows[level] = {index: window for index, (_, window) in measured.items()}
+        parts = LabelParts()
+        for plane in np.ndindex(self.stack):
+            parts.measure(plane, array[plane])
+        self._arrays[level], self._parts[level] = array, parts
         self._rows[level] = {
             index: replace(known.get(index, LabelRow(index, level)), level=level, area=area)
-            for index, (area, _) in measured.items()
+            for index, area in parts.totals().items()
         }
         for each in (level, *self._finer(level)):
             self._set_parents(each, self._rows[each])
 
     def detach(self, level: int) -> None:
         """Forget a level; its labels are no longer parents."""
-        del self._arrays[level], self._rows[level], self._windows[level]
+        del self._arrays[level], self._rows[level], self._parts[level]
         for finer in self._finer(level):
             self._set_parents(finer, self._rows[finer])
 
@@ -202,7 +238,7 @@ class LevelLabels:
         Parameters
         ----------
         candidate : Candidate
-            Of this picture.
+            Of this plane.
         level : int
             Where to write it, whatever its own level is.
         source : str
@@ -221,7 +257,7 @@ class LevelLabels:
         """
         if candidate.shape != self.shape:
             raise ValueError(f"a mask of a {candidate.shape} picture cannot go into {self.shape}")
-        present = self.array(level)[slices_of(candidate.box)]
+        present = self.plane_array(level)[slices_of(candidate.box)]
         free = candidate.crop & (present == 0)
         if not free.any():
             return None
@@ -236,7 +272,7 @@ class LevelLabels:
         pixels: npt.ArrayLike,
         rows: Iterable[LabelRow] = (),
     ) -> None:
-        """Write pixels of a level, and what is known about labels.
+        """Write pixels of this plane of a level, and what is known about labels.
 
         New labels get a row with source "painted" unless one is given, labels that are gone
         lose theirs; areas are counted and parents found anew, those of finer levels too.
@@ -252,23 +288,18 @@ class LevelLabels:
             As for `learn`.
         """
         window, origin, after = slices_of(box), box[:2], np.asarray(pixels)
-        array = self.array(level)
-        if not _fits(after, array.dtype):
-            wider = np.promote_types(array.dtype, after.dtype)
-            # Signed and unsigned numbers of 64 bits have no integer type in common.
-            array = array.astype(wider if wider.kind in "iu" else np.uint64)
-            self._arrays[level] = array
-        before = array[window]
+        self._arrays[level] = able_to_hold(self.array(level), after)
+        before = self.plane_array(level)[window]
         changed = before != after
         lost = measure(np.where(changed, before, 0), origin)
         gained = measure(np.where(changed, after, 0), origin)
-        array[window] = after
+        before[...] = after
         for index in lost.keys() | gained.keys():
             self._count(level, index, lost.get(index), gained.get(index))
         self.learn(level, rows)
         self._set_parents(level, lost.keys() | gained.keys())
         for finer in self._finer(level):
-            below = np.where(changed, self._arrays[finer][window], 0)
+            below = np.where(changed, self._arrays[finer][self.plane][window], 0)
             self._set_parents(finer, distinct(below))
 
     def learn(self, level: int, rows: Iterable[LabelRow]) -> None:
@@ -283,15 +314,13 @@ class LevelLabels:
                 counted = {name: getattr(old, name) for name in _COUNTED}
                 present[row.index] = replace(row, **counted)
 
-    def _count(self, level: int, index: int, lost: _Part | None, gained: _Part | None) -> None:
+    def _count(self, level: int, index: int, lost: Part | None, gained: Part | None) -> None:
         """Note that a label lost and gained some pixels; new ones and empty ones, too."""
-        rows, windows = self._rows[level], self._windows[level]
+        growth = self._parts[level].count(self.plane, index, lost, gained)
+        rows = self._rows[level]
         row = rows.pop(index, LabelRow(index, level))
-        area = row.area - (lost[0] if lost else 0) + (gained[0] if gained else 0)
-        parts = [windows.pop(index)] if index in windows else []
-        if area > 0:
-            rows[index] = replace(row, area=area)
-            windows[index] = hull([*parts, gained[1]] if gained else parts)
+        if row.area + growth > 0:
+            rows[index] = replace(row, area=row.area + growth)
 
     def _finer(self, level: int) -> list[int]:
         return [each for each in self.levels if each > level]
@@ -303,15 +332,16 @@ class LevelLabels:
         if not children:
             return
         coarser = self.levels[: self.levels.index(level)]
-        region = hull([self._windows[level][index] for index in children])
-        above = {each: self._arrays[each][region] for each in coarser}
-        found = find_parents(self._arrays[level][region], above, children) if above else {}
+        found = find_parents(self._surroundings(level, children, coarser), children)
         for index in children:
             parent_level, parent = found.get(index, (0, 0))
             if (rows[index].parent_level, rows[index].parent) != (parent_level, parent):
                 rows[index] = replace(rows[index], parent_level=parent_level, parent=parent)
 
-
-def _fits(pixels: npt.NDArray[Any], dtype: np.dtype[Any]) -> bool:
-    limits = np.iinfo(dtype)
-    return not pixels.size or bool(limits.min <= pixels.min() and pixels.max() <= limits.max)
+    def _surroundings(
+        self, level: int, children: set[int], coarser: list[int]
+    ) -> Iterator[tuple[LabelArray, dict[int, LabelArray]]]:
+        """Return, for every plane with such labels, what is around them in several levels."""
+        for plane, region in self._parts[level].hulls(children) if coarser else ():
+            above = {each: self._arrays[each][plane][region] for each in coarser}
+            yield self._arrays[level][plane][region], above

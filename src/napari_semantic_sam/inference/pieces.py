@@ -14,7 +14,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 def pieces_of(mask: BoolArray) -> tuple[npt.NDArray[np.integer[Any]], int]:
-    """Number the pieces of a mask.
+    """Number the pieces of a mask, which may have any number of dimensions.
 
     Returns
     -------
@@ -22,7 +22,7 @@ def pieces_of(mask: BoolArray) -> tuple[npt.NDArray[np.integer[Any]], int]:
         0 outside of the mask, else the number of the piece, from 1.
     count : int
     """
-    return ndimage.label(mask, np.ones((3, 3), dtype=bool))
+    return ndimage.label(mask, np.ones((3,) * mask.ndim, dtype=bool))
 
 
 def largest_piece(mask: BoolArray) -> BoolArray:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +19,32 @@ from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.normalisation import normalise
 from napari_semantic_sam.model.config import DeformableConfig, ModelConfig
 
-__all__ = ["PreparedImage", "input_scale", "input_size", "normalise", "prepare", "resize"]
+__all__ = [
+    "RULES",
+    "SCALES",
+    "PreparedImage",
+    "Window",
+    "check_scale",
+    "input_scale",
+    "input_size",
+    "longest_edge",
+    "normalise",
+    "prepare",
+    "resize",
+    "tile_edge",
+    "to_input",
+    "unlimited_scale",
+]
 
 _PUBLISHED_SHORT_EDGE = 640
 _PUBLISHED_LONG_EDGE = 4 * _PUBLISHED_SHORT_EDGE
 _LOCAL_LONG_EDGE = 1024
 _LOCAL_SMALL = 128
-_SCALES = (1 / 64, 16)
-_RULES = 1
+SCALES = (1 / 64, 16)
+"""The smallest and the largest scale there is."""
+Window: TypeAlias = tuple[float, float, float, float]
+"""y0, x0, y1, x1: edges of a part of a picture, which may lie between pixels."""
+RULES = 1
 """To be raised when the same picture would be prepared differently."""
 
 
@@ -74,16 +93,15 @@ def prepare(
         If the picture cannot be used, or an option does not fit it.
     """
     if scale is not None:
-        _check_scale(scale)
+        check_scale(scale)
     values = normalise(image, channels=channels, contrast_limits=contrast_limits)
     shape = (values.shape[0], values.shape[1])
     size = input_size(shape, input_scale(shape, config) if scale is None else scale)
-    resized = _resize_published(values, size) if _is_published(config) else resize(values, size)
     chosen = None if channels is None else [int(channel) for channel in channels]
     limits = None if contrast_limits is None else [float(limit) for limit in contrast_limits]
-    how = json.dumps([_RULES, config.decoder.type, chosen, limits, shape, size])
+    how = json.dumps([RULES, config.decoder.type, chosen, limits, shape, size])
     return PreparedImage(
-        pixels=np.ascontiguousarray(resized.transpose(2, 0, 1)),
+        pixels=to_input(values, size, config),
         shape=shape,
         hash=hashlib.sha256(how.encode()).hexdigest()[:16],
     )
@@ -102,9 +120,25 @@ def input_scale(shape: tuple[int, int], config: ModelConfig) -> float:
         Of the picture.
     config : ModelConfig
     """
+    scale = _PUBLISHED_SHORT_EDGE / min(shape) if _is_published(config) else _local_scale(shape)
+    return min(scale, longest_edge(config) / max(shape))
+
+
+def longest_edge(config: ModelConfig) -> int:
+    """Return the longest edge that a network's input has by its own rule, in pixels."""
+    return _PUBLISHED_LONG_EDGE if _is_published(config) else _LOCAL_LONG_EDGE
+
+
+def tile_edge(config: ModelConfig) -> int:
+    """Return the edge of a square input that suits a network: the size it was made for."""
+    return _PUBLISHED_SHORT_EDGE if _is_published(config) else _LOCAL_LONG_EDGE
+
+
+def unlimited_scale(shape: tuple[int, int], config: ModelConfig) -> float:
+    """Return `input_scale` for planes that are looked at in parts: they are never shrunk."""
     if _is_published(config):
-        return min(_PUBLISHED_SHORT_EDGE / min(shape), _PUBLISHED_LONG_EDGE / max(shape))
-    return min(2.0 if min(shape) < _LOCAL_SMALL else 1.0, _LOCAL_LONG_EDGE / max(shape))
+        return max(1.0, _PUBLISHED_SHORT_EDGE / min(shape))
+    return _local_scale(shape)
 
 
 def input_size(shape: tuple[int, int], scale: float) -> tuple[int, int]:
@@ -115,19 +149,39 @@ def input_size(shape: tuple[int, int], scale: float) -> tuple[int, int]:
     return height, width
 
 
-def resize(values: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Resize an (H, W, C) float32 picture to ``(height, width)``: bilinear, antialiased."""
-    if values.shape[:2] == size:
+def resize(
+    values: npt.NDArray[np.float32], size: tuple[int, int], window: Window | None = None
+) -> npt.NDArray[np.float32]:
+    """Resize an (H, W, C) float32 picture to ``(height, width)``: bilinear, antialiased.
+
+    `window` is the part of it that is wanted, y0, x0, y1, x1; edges may lie between pixels.
+    """
+    if values.shape[:2] == size and _is_all(window, values):
         return values
     planes = [
-        Image.fromarray(plane).resize(size[::-1], Image.Resampling.BILINEAR)
+        Image.fromarray(plane).resize(size[::-1], Image.Resampling.BILINEAR, _pillow_box(window))
         for plane in np.ascontiguousarray(np.moveaxis(values, -1, 0))
     ]
     return np.stack([np.asarray(plane) for plane in planes], axis=-1)
 
 
-def _check_scale(scale: float) -> None:
-    smallest, largest = _SCALES
+def to_input(
+    values: npt.NDArray[np.float32],
+    size: tuple[int, int],
+    config: ModelConfig,
+    window: Window | None = None,
+) -> npt.NDArray[np.float32]:
+    """Resize an (H, W, 3) float32 picture as a network wants it, to (3, height, width).
+
+    `window` is that of `resize`.
+    """
+    how = _resize_published if _is_published(config) else resize
+    return np.ascontiguousarray(how(values, size, window).transpose(2, 0, 1))
+
+
+def check_scale(scale: float) -> None:
+    """Raise UserError unless a scale is a number from 1/64 to 16."""
+    smallest, largest = SCALES
     is_number = isinstance(scale, int | float | np.integer | np.floating)
     if not (is_number and smallest <= scale <= largest):  # NaN fails, too
         raise UserError(
@@ -135,13 +189,27 @@ def _check_scale(scale: float) -> None:
         )
 
 
+def _local_scale(shape: tuple[int, int]) -> float:
+    return 2.0 if min(shape) < _LOCAL_SMALL else 1.0
+
+
 def _is_published(config: ModelConfig) -> bool:
     return isinstance(config.decoder, DeformableConfig)
 
 
 def _resize_published(
-    values: npt.NDArray[np.float32], size: tuple[int, int]
+    values: npt.NDArray[np.float32], size: tuple[int, int], window: Window | None
 ) -> npt.NDArray[np.float32]:
     # The published code resizes 8-bit pictures, so rounding is part of its preparation.
     picture = Image.fromarray(np.rint(values).astype(np.uint8))
-    return np.asarray(picture.resize(size[::-1], Image.Resampling.BICUBIC), dtype=np.float32)
+    resized = picture.resize(size[::-1], Image.Resampling.BICUBIC, _pillow_box(window))
+    return np.asarray(resized, dtype=np.float32)
+
+
+def _is_all(window: Window | None, values: npt.NDArray[np.float32]) -> bool:
+    return window is None or window == (0, 0, *values.shape[:2])
+
+
+def _pillow_box(window: Window | None) -> Window | None:
+    """Return a window as Pillow wants it, x before y."""
+    return window and (window[1], window[0], window[3], window[2])

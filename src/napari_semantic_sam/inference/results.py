@@ -84,15 +84,20 @@ class CroppedMask:
             window[y0 - box[0] : y1 - box[0], x0 - box[1] : x1 - box[1]] = common
         return window
 
-    def iou(self, other: CroppedMask) -> float:
-        """Intersection over union with another mask of the same picture; 0 if both are empty."""
+    def common(self, other: CroppedMask) -> int:
+        """Return how many pixels it shares with another mask of the same picture."""
         y0, x0 = max(self.box[0], other.box[0]), max(self.box[1], other.box[1])
         y1, x1 = min(self.box[2], other.box[2]), min(self.box[3], other.box[3])
         if y1 <= y0 or x1 <= x0:
-            return 0.0
-        common = np.count_nonzero(self._window(y0, x0, y1, x1) & other._window(y0, x0, y1, x1))
+            return 0
+        parts = self._window(y0, x0, y1, x1), other._window(y0, x0, y1, x1)
+        return int(np.count_nonzero(parts[0] & parts[1]))
+
+    def iou(self, other: CroppedMask) -> float:
+        """Intersection over union with another mask of the same picture; 0 if both are empty."""
+        common = self.common(other)
         union = self.area + other.area - common
-        return float(common / union) if union else 0.0
+        return common / union if union else 0.0
 
     def _window(self, y0: int, x0: int, y1: int, x1: int) -> npt.NDArray[np.bool_]:
         top, left = self.box[:2]

@@ -31,8 +31,12 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 
-_BROKEN_CHAIN = ("invalid page offset", "invalid offset to first page", "corrupted")
-"""What tifffile logs, and does not raise, when the list of pages breaks off."""
+_BROKEN = ("invalid page offset", "invalid offset to first page", "corrupted", "TiffTag 270 ")
+"""What tifffile logs, and does not raise, when the list of pages or the description breaks off."""
+MISSING_FILE = "Missing data are zeroed"
+"""What it logs for each missing file of a picture that is stored in several."""
+_CUT_VALUE = "invalid value offset"
+"""What it logs when another note is cut off, which does not matter."""
 
 
 def read_image(path: str | Path) -> npt.NDArray[Any]:
@@ -110,18 +114,21 @@ def write_labels(path: str | Path, labels: npt.NDArray[Any]) -> None:
     """
     import tifffile
 
-    dtype = np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32
+    stored = labels.astype(label_dtype(int(labels.max(initial=0))))
     with atomic_path(path) as temporary:
-        tifffile.imwrite(
-            temporary, labels.astype(dtype), compression="zlib", photometric="minisblack"
-        )
+        tifffile.imwrite(temporary, stored, compression="zlib", photometric="minisblack")
+
+
+def label_dtype(largest: int) -> np.dtype[Any]:
+    """Return the type in which labels up to `largest` are stored: uint16, else uint32."""
+    return np.dtype(np.uint16 if largest <= np.iinfo(np.uint16).max else np.uint32)
 
 
 def _read(path: Path, *, palette_to_rgb: bool) -> tuple[npt.NDArray[Any], bool]:
     """Return the array and whether its last axis holds colours."""
-    start = _first_bytes(path)
+    start = first_bytes(path)
     try:
-        if start.startswith(_TIFF):
+        if is_tiff(start):
             return _read_tiff(path)
         if start.startswith(_PNG) and start[24:25] == b"\x10":
             return _read_deep_png(path)
@@ -132,14 +139,31 @@ def _read(path: Path, *, palette_to_rgb: bool) -> tuple[npt.NDArray[Any], bool]:
     except MemoryError as error:
         raise UserError(f"{path} does not fit into memory.") from error
     except Exception as error:  # codecs raise nearly every kind on damaged files
-        raise UserError(
-            f"{path} could not be read: it is damaged, cut off or compressed in an unknown way; "
-            "copy or export it again."
-        ) from error
+        raise damaged(path) from error
     raise UserError(f"{path} is not a TIFF, PNG or JPEG picture, whatever its name says.")
 
 
-def _first_bytes(path: Path) -> bytes:
+def damaged(path: Path) -> UserError:
+    """Return the error of files whose pixels cannot be read."""
+    return UserError(
+        f"{path} could not be read: it is damaged, cut off or compressed in an unknown way; "
+        "copy or export it again."
+    )
+
+
+def is_tiff(start: bytes) -> bool:
+    """Tell by its first bytes whether a file is a TIFF or BigTIFF."""
+    return start.startswith(_TIFF)
+
+
+def first_bytes(path: Path) -> bytes:
+    """Return the first 32 bytes of a file.
+
+    Raises
+    ------
+    UserError
+        If it is missing, empty, a folder, or cannot be read.
+    """
     if path.is_dir():
         raise UserError(f"{path} is a folder; a picture file is needed.")
     try:
@@ -157,30 +181,32 @@ def _first_bytes(path: Path) -> bytes:
 def _read_tiff(path: Path) -> tuple[npt.NDArray[Any], bool]:
     import tifffile
 
-    with _page_complaints() as complaints, tifffile.TiffFile(path) as file:
+    with page_complaints() as complaints, tifffile.TiffFile(path) as file:
         if not file.series:
             raise ValueError("it holds no picture")
         series = file.series[0]
         array, axes = series.asarray(), series.axes
     if complaints:
-        raise ValueError("its list of pages breaks off")
+        raise ValueError("pages are missing")
     if "S" in axes:
         array = np.moveaxis(array, axes.index("S"), -1)
     return array, "S" in axes
 
 
 @contextmanager
-def _page_complaints() -> Iterator[list[str]]:
-    """Collect what tifffile logs about missing pages, instead of printing it."""
+def page_complaints() -> Iterator[list[str]]:
+    """Collect what tifffile logs about missing pages and files, instead of printing it."""
     complaints: list[str] = []
     thread = threading.get_ident()
 
     def collect(record: logging.LogRecord) -> bool:
         message = record.getMessage()
-        wanted = record.thread == thread and any(text in message for text in _BROKEN_CHAIN)
-        if wanted:
+        if record.thread != thread:
+            return True
+        is_broken = any(text in message for text in (*_BROKEN, MISSING_FILE))
+        if is_broken:
             complaints.append(message)
-        return not wanted
+        return not is_broken and _CUT_VALUE not in message
 
     logger = logging.getLogger("tifffile")
     logger.addFilter(collect)
