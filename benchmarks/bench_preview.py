@@ -18,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from napari.components import ViewerModel
 from napari.layers import Image
@@ -31,7 +32,9 @@ from napari_semantic_sam import Predictor, load_model
 from napari_semantic_sam.annotation.engine import LoadedModel, OpenPicture
 from napari_semantic_sam.annotation.hover import Spot, outline_under
 from napari_semantic_sam.annotation.overlay import Overlay, Scene, compose
+from napari_semantic_sam.inference.image.source import ImageSource
 from napari_semantic_sam.inference.results import Candidate
+from napari_semantic_sam.widgets.frame import frame_of
 from napari_semantic_sam.widgets.hover import Hover
 from napari_semantic_sam.widgets.preview import Preview
 from napari_semantic_sam.widgets.tables import LEVEL_COLOURS
@@ -66,7 +69,7 @@ def path(step: int, side: int) -> tuple[float, float]:
 
 def follow(opened: OpenPicture, image: Image, viewer: ViewerModel, seconds: float) -> float:
     """Move the mouse for some seconds and return the outlines per second on the layer."""
-    preview, failures = Preview(viewer.layers, image), Failures()
+    preview, failures = Preview(viewer.layers, image, frame_of(image, viewer.dims)), Failures()
     hover = Hover(viewer, preview, opened, failures.on_error)
     hover.attach()
     updates: list[float] = []
@@ -161,6 +164,11 @@ def compose_row(side: int, updates: int) -> dict[str, object]:
     }
 
 
+def source_of(pixels: npt.NDArray[np.uint8]) -> ImageSource:
+    """Return a grey picture as the panel opens it."""
+    return ImageSource((pixels,), "YX")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/preview.json"))
@@ -177,7 +185,8 @@ def main() -> None:
     model = LoadedModel(options.model, options.device, predictor)
     rows = []
     for side in options.sides:
-        opened = OpenPicture(model, predictor.embed(picture(side)))
+        source = source_of(picture(side))
+        opened = OpenPicture(model, predictor.embed_plane(source.plane()), source)
         predictor.predict(opened.embedding, points=[(side / 2, side / 2)])  # the first is slower
         rows.append(hover_row(opened, side, options.seconds, options.updates))
     rows += [compose_row(side, options.updates) for side in options.compose_sides]

@@ -12,6 +12,7 @@ import tifffile
 import torch
 
 import napari_semantic_sam
+from napari_semantic_sam.inference import Predictor
 from napari_semantic_sam.io.images import read_labels
 from napari_semantic_sam.model.checkpoint import save_checkpoint
 from napari_semantic_sam.model.config import LocalConfig, ModelConfig, TimmConfig
@@ -86,6 +87,35 @@ def test_segment_writes_levels_and_tables(command_line, checkpoint, folder):
         assert len(rows) == sum(len(np.unique(level)) - 1 for level in levels)
 
 
+@pytest.mark.parametrize(
+    "how", [["--points", "20,22"], ["--boxes", "10,12,30,32"], ["--automatic"]]
+)
+def test_segment_sees_objects_as_large_as_one_says(
+    command_line, checkpoint, folder, how, monkeypatch
+):
+    scales, embed = [], Predictor.embed_plane
+
+    def noting(predictor, plane, **options):
+        embedding = embed(predictor, plane, **options)
+        scales.append(embedding.scale)
+        return embedding
+
+    monkeypatch.setattr(Predictor, "embed_plane", noting)
+    wishes = {
+        "pixels": ["--object-size", "128"],
+        "um": ["--object-size", "16um", "--pixel-size", "0.5"],
+        "scale": ["--scale", "0.75"],
+    }
+    for name, wish in wishes.items():
+        code, _, err = command_line(
+            "segment", folder / "images" / "a.png", *how, *wish,
+            "--model", checkpoint, "--device", "cpu", "--output", folder / name,
+        )  # fmt: skip
+        assert (code, err) == (0, "")
+        assert read_labels(folder / name / "a_level1.tif").shape == (64, 48)
+    assert scales == [0.5, 2.0, 0.75]
+
+
 def test_segment_goes_on_after_a_bad_file(command_line, checkpoint, folder):
     pictures = [folder / "images" / name for name in ("c.tif", "a.png")]
     code, out, err = command_line(
@@ -111,6 +141,9 @@ def test_segment_goes_on_after_a_bad_file(command_line, checkpoint, folder):
         ([], "at least one click or box"),
         (["--points", "64,2"], "lies outside the picture"),
         (["--boxes", "5,5,5,9"], "covers no area"),
+        (["--points", "2,2", "--object-size", "big"], '--object-size "big" cannot be read'),
+        (["--points", "2,2", "--object-size", "9um"], "the size of a pixel is not known"),
+        (["--points", "2,2", "--object-size", "9", "--scale", "1"], "leave out --scale"),
         (["--points", "2,2", "--device", "abacus"], "no device 'abacus'"),
         (["--points", "2,2", "--model", "nothing"], "no checkpoint 'nothing'"),
     ],

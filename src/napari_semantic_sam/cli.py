@@ -13,11 +13,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_semantic_sam.cli_segment import segment
+from napari_semantic_sam.cli_support import (
+    Channels,
+    Device,
+    Model,
+    load_predictor,
+    read_channels,
+    tell_bytes,
+    tell_error,
+    tell_step,
+)
 from napari_semantic_sam.errors import UserError
 
 if TYPE_CHECKING:
-    from napari_semantic_sam.batch.files import SegmentReport
-    from napari_semantic_sam.inference import Predictor
     from napari_semantic_sam.model.registry import CheckpointInfo
 
 app = typer.Typer(
@@ -29,19 +38,13 @@ app = typer.Typer(
 models = typer.Typer(help="List, download, convert and describe checkpoints.", no_args_is_help=True)
 app.add_typer(models, name="models")
 
-Model = Annotated[str, typer.Option(help="Name of a checkpoint, or path of its file.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps, or auto for the best.")]
-Channels = Annotated[
-    str, typer.Option(help="One to three channels of the pictures, counted from 0: 0,2")
-]
-
 
 def main() -> None:
     """Run the command line; what a user can mend is one line on the error stream."""
     try:
         app(prog_name="napari-semantic-sam")
     except UserError as error:
-        _tell_error(str(error))
+        tell_error(str(error))
         sys.exit(1)
 
 
@@ -65,71 +68,7 @@ def options(
     """One click gives every structure under it, as nested masks."""
 
 
-@app.command()
-def segment(
-    images: Annotated[list[Path], typer.Argument(help="TIFF, PNG or JPEG files.")],
-    output: Annotated[Path, typer.Option(help="Folder for the label images and tables.")],
-    points: Annotated[str, typer.Option(help='Clicks in pixels: "y,x;y,x"')] = "",
-    boxes: Annotated[str, typer.Option(help='Boxes in pixels: "y0,x0,y1,x1;…"')] = "",
-    model: Model = "tiny",
-    device: Device = "auto",
-    channels: Channels = "",
-    automatic: Annotated[
-        bool, typer.Option("--automatic", help="Segment everything, without clicks and boxes.")
-    ] = False,
-    levels: Annotated[
-        str, typer.Option(help="With --automatic: levels to look for (1,3,6); else all.")
-    ] = "",
-    measure: Annotated[
-        bool, typer.Option("--measure", help="With --automatic: tables of sizes and shapes.")
-    ] = False,
-    pixel_size: Annotated[
-        float | None, typer.Option(min=1e-6, help="With --measure: micrometres per pixel.")
-    ] = None,
-) -> None:
-    """Segment the same clicks and boxes in pictures, or everything in them.
-
-    Writes one label image for each level and a table of the masks for each picture. What an
-    automatic run has finished is not done again.
-    """
-    clicks = [(y, x) for y, x in _coordinates("--points", points, "y,x")]
-    corners = [(y0, x0, y1, x1) for y0, x0, y1, x1 in _coordinates("--boxes", boxes, "y0,x0,y1,x1")]
-    chosen, wanted = _channels(channels), _levels(levels)
-    if automatic and (clicks or corners):
-        raise UserError("--automatic finds everything by itself; leave out --points and --boxes.")
-    if not automatic and (wanted or measure):
-        raise UserError("--levels and --measure belong to --automatic; add it or leave them out.")
-    if pixel_size is not None and not measure:
-        raise UserError("--pixel-size belongs to --measure; add it or leave it out.")
-
-    predictor = _predictor(model, device)
-    if automatic:
-        from napari_semantic_sam.batch.automatic import Measuring, segment_everything
-        from napari_semantic_sam.inference.automatic.picture import suited_settings
-
-        reports = segment_everything(
-            images,
-            predictor,
-            suited_settings(predictor, wanted),
-            output,
-            channels=chosen,
-            measuring=Measuring(pixel_size) if measure else None,
-            progress=_tell_segmented,
-        )
-    else:
-        from napari_semantic_sam.batch.segment import segment_files
-
-        reports = segment_files(
-            images,
-            predictor,
-            clicks,
-            corners,
-            output,
-            channels=chosen,
-            progress=_tell_segmented,
-        )
-    if any(report.error for report in reports):
-        raise typer.Exit(1)
+app.command()(segment)
 
 
 @app.command()
@@ -144,7 +83,11 @@ def evaluate(
     ],
     output: Annotated[Path, typer.Option(help="The report: JSON, and markdown beside it.")],
     protocol: Annotated[
-        str, typer.Option(help="one-click, box, granularity, interactive or automatic.")
+        str,
+        typer.Option(
+            help="one-click, box, granularity, interactive or automatic; of stacks, "
+            "propagation or linking."
+        ),
     ] = "one-click",
     model: Model = "tiny",
     device: Device = "auto",
@@ -155,21 +98,26 @@ def evaluate(
     ] = None,
     level: Annotated[
         int | None,
-        typer.Option(help="With automatic: the level that counts, not the checkpoint's."),
+        typer.Option(
+            help="With automatic and linking: the level that counts, not the checkpoint's."
+        ),
     ] = None,
+    axis: Annotated[
+        str, typer.Option(help="With linking: Z, or T where objects may divide.")
+    ] = "Z",
 ) -> None:
     """Measure a model on pictures with annotations.
 
     Pictures that cannot be used are named and left out, and the exit code is 1.
     """
-    folders, chosen = _mask_folders(masks), _channels(channels)
+    folders, chosen = _mask_folders(masks), read_channels(channels)
 
     from napari_semantic_sam.evaluation import evaluate as measure
     from napari_semantic_sam.evaluation.report import check_target
 
     check_target(output)  # now, not after an hour
     report = measure(
-        _predictor(model, device),
+        load_predictor(model, device),
         images,
         folders,
         protocol,
@@ -177,9 +125,10 @@ def evaluate(
         channels=chosen,
         max_objects=max_objects,
         level=level,
-        progress=lambda done, total, name: _tell_step(f"{done + 1} of {total}: {name}"),
+        axis=axis,
+        progress=lambda done, total, name: tell_step(f"{done + 1} of {total}: {name}"),
     )
-    _tell_step("")
+    tell_step("")
     for entry in report.skipped:
         print(f"Left out {entry['image']}: {entry['reason']}", file=sys.stderr)
     width = max(map(len, report.summary))
@@ -188,7 +137,7 @@ def evaluate(
     table = replace(report, provenance={"model": model} | report.provenance).write(output)
     print(f"Written: {output}, {table}")
     if left_out := len({entry["image"] for entry in report.skipped}):
-        _tell_error(f"{left_out} of the pictures were left out wholly or in part; see above.")
+        tell_error(f"{left_out} of the pictures were left out wholly or in part; see above.")
         raise typer.Exit(1)
 
 
@@ -205,14 +154,18 @@ def train(
     start: Annotated[
         str | None, typer.Option(help="Checkpoint to start from, instead of the file's.")
     ] = None,
+    part: Annotated[
+        str | None, typer.Option(help="all or scores (of the masks), instead of the file's.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Length of the run, instead of the file's.")
+    ] = None,
 ) -> None:
     """Train a checkpoint as a file says."""
-    from napari_semantic_sam.training.config import read_config
+    from napari_semantic_sam.training.config import read_config, with_changes
     from napari_semantic_sam.training.run import train as run
 
-    recipe = read_config(config)
-    if start is not None:
-        recipe = replace(recipe, start=start)
+    recipe = with_changes(read_config(config), start=start, part=part, minutes=minutes)
     path = run(recipe, config.parent, output=output, max_minutes=max_minutes, resume=resume)
     print(f"Written: {path}")
 
@@ -239,10 +192,10 @@ def replay(
     found = repeat(
         journal,
         read_image(image),
-        _predictor,
+        load_predictor,
         checkpoint=checkpoint,
         device=device,
-        progress=lambda done, total: _tell_step("" if done == total else f"{done} of {total}"),
+        progress=lambda done, total: tell_step("" if done == total else f"{done} of {total}"),
     )
     print(f"{'step':>6} {'level':>5} {'label':>6} {'pixels':>8} {'IoU':>8}")
     for each in found:
@@ -269,7 +222,7 @@ def download(name: Annotated[str, typer.Argument(help="Name of a checkpoint.")])
     """Fetch a checkpoint and verify it, so that it can be used offline."""
     from napari_semantic_sam.model.loading import checkpoint_path
 
-    print(checkpoint_path(name, progress=_tell_bytes))
+    print(checkpoint_path(name, progress=tell_bytes))
 
 
 @models.command()
@@ -294,41 +247,6 @@ def describe(
     print(json.dumps(asdict(read(model)), indent=2, ensure_ascii=False))
 
 
-def _predictor(model: str, device: str) -> Predictor:
-    from napari_semantic_sam.inference import Predictor
-    from napari_semantic_sam.model import load_model
-
-    return Predictor(load_model(model, device, progress=_tell_bytes))
-
-
-def _coordinates(option: str, text: str, form: str) -> list[tuple[float, ...]]:
-    try:
-        rows = [tuple(map(float, row.split(","))) for row in text.split(";") if row.strip()]
-    except ValueError:
-        rows = [()]
-    if any(len(row) != len(form.split(",")) for row in rows):
-        raise UserError(f'{option} "{text}" cannot be read; write numbers as "{form};{form}".')
-    return rows
-
-
-def _channels(text: str) -> list[int] | None:
-    try:
-        return [int(channel) for channel in text.split(",")] if text else None
-    except ValueError as error:
-        raise UserError(
-            f'--channels "{text}" cannot be read; write one to three whole numbers as "0,2".'
-        ) from error
-
-
-def _levels(text: str) -> list[int]:
-    try:
-        return [int(level) for level in text.split(",")] if text else []
-    except ValueError as error:
-        raise UserError(
-            f'--levels "{text}" cannot be read; write whole numbers as "1,3,6".'
-        ) from error
-
-
 def _mask_folders(values: list[str]) -> dict[str, Path]:
     """Read ``FOLDER`` or ``NAME=FOLDER``; several folders without a name go by their own."""
     folders: dict[str, Path] = {}
@@ -347,26 +265,3 @@ def _state(info: CheckpointInfo) -> str:
         return "missing"
     size = f", {info.size / 1e6:.0f} MB" if info.size else ""
     return f"{info.source if info.downloaded else 'to download'}{size}"
-
-
-def _tell_error(sentence: str) -> None:
-    print("Error:", sentence.replace("\n", " "), file=sys.stderr)
-
-
-def _tell_segmented(report: SegmentReport) -> None:
-    if report.error:
-        _tell_error(report.error)
-    else:
-        before = " (done before)" if report.done_before else ""
-        print(f"{report.image}: {report.masks} masks in {report.files[-1].parent}{before}")
-
-
-def _tell_bytes(done: int, total: int | None) -> None:
-    of = f" of {total / 2**20:.0f}" if total else ""
-    _tell_step("" if done == total else f"downloading {done / 2**20:.0f}{of} MiB")
-
-
-def _tell_step(text: str) -> None:
-    """Show progress on a line that keeps being replaced, where somebody can see it."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

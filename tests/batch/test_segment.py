@@ -10,6 +10,7 @@ import pytest
 import tifffile
 import torch
 
+from napari_semantic_sam.batch.pictures import PictureOptions
 from napari_semantic_sam.batch.segment import segment_files
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference import Predictor, distinct_candidates
@@ -101,7 +102,7 @@ def test_bad_files_are_named_and_the_others_go_on(tmp_path, predictor, picture):
     text.write_text("x,y\n" * 20)
     empty.touch()
     tifffile.imwrite(small, np.zeros((3, 2), np.uint8))
-    tifffile.imwrite(hollow, np.full((20, 20), np.nan, np.float32))
+    tifffile.imwrite(hollow, np.full((90, 80), np.nan, np.float32))
     clipped = tmp_path / "clipped.tif"
     tifffile.imwrite(clipped, np.arange(50 * 45, dtype=np.uint16).reshape(50, 45))
     missing = tmp_path / "missing.tif"
@@ -149,8 +150,9 @@ def test_channels_are_chosen(tmp_path, predictor):
     tifffile.imwrite(tmp_path / "plane.tif", stack[3])
     paths = [tmp_path / "stack.tif", tmp_path / "plane.tif"]
     without, _ = segment_files(paths, predictor, POINTS, (), tmp_path / "out")
-    assert "choose up to three channels" in without.error
-    (chosen,) = segment_files(paths[:1], predictor, POINTS, (), tmp_path / "out", channels=[3])
+    assert "stack.tif has 5 channels; choose up to three of them" in without.error
+    options = PictureOptions(channels=[3])
+    (chosen,) = segment_files(paths[:1], predictor, POINTS, (), tmp_path / "out", options=options)
     (plane,) = segment_files(paths[1:], predictor, POINTS, (), tmp_path / "out")
     for one, other in zip(chosen.files[:-1], plane.files[:-1], strict=True):
         np.testing.assert_array_equal(read_labels(one), read_labels(other))

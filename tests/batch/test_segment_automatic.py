@@ -10,7 +10,9 @@ import pytest
 import tifffile
 from automatic_stub import KnowingPredictor, cells_with_nuclei
 
-from napari_semantic_sam.batch.automatic import JOURNAL, Measuring, segment_everything
+from napari_semantic_sam.batch.automatic import JOURNAL, segment_everything
+from napari_semantic_sam.batch.object_scale import ObjectScale
+from napari_semantic_sam.batch.pictures import PictureOptions
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.automatic import AutomaticSettings, Thresholds
 from napari_semantic_sam.inference.automatic.picture import segment_picture
@@ -58,7 +60,12 @@ def test_label_images_and_table(tmp_path, predictor, picture):
 
 def test_measurements_are_written_on_demand(tmp_path, predictor, picture):
     (report,) = segment_everything(
-        [picture], predictor, SETTINGS, tmp_path / "out", measuring=Measuring(0.25)
+        [picture],
+        predictor,
+        SETTINGS,
+        tmp_path / "out",
+        options=PictureOptions(pixel_size=0.25),
+        measure=True,
     )
     tables = {path.name: read_table(path) for path in report.files if path.suffix == ".csv"}
     assert len(tables["cells_measurements.csv"]) == len(tables["cells_masks.csv"]) == 7
@@ -78,9 +85,11 @@ def test_what_is_done_is_not_done_again(tmp_path, predictor, picture):
     assert (again.files, again.masks) == (first.files, first.masks)
 
 
-@pytest.mark.parametrize("change", ["settings", "picture", "checkpoint", "deleted", "torn"])
+@pytest.mark.parametrize(
+    "change", ["settings", "picture", "checkpoint", "scale", "deleted", "torn"]
+)
 def test_what_changed_is_done_again(tmp_path, predictor, picture, change):
-    output, settings = tmp_path / "out", SETTINGS
+    output, settings, options = tmp_path / "out", SETTINGS, PictureOptions()
     (first,) = segment_everything([picture], predictor, settings, output)
     if change == "settings":
         settings = AutomaticSettings((1, 3), Thresholds(0.31, 0.5))
@@ -88,15 +97,17 @@ def test_what_changed_is_done_again(tmp_path, predictor, picture, change):
         tifffile.imwrite(picture, cells_with_nuclei().sum(axis=0).astype(np.uint16) * 500)
     elif change == "checkpoint":
         predictor.model.checkpoint_hash = "other"
+    elif change == "scale":
+        options = PictureOptions(object_scale=ObjectScale("48"))
     elif change == "deleted":
         first.files[0].unlink()
     else:
         journal = output / JOURNAL
         journal.write_text(journal.read_text()[:-12])
-    (again,) = segment_everything([picture], predictor, settings, output)
+    (again,) = segment_everything([picture], predictor, settings, output, options=options)
     assert not again.done_before
     assert again.files[0].exists()
-    (third,) = segment_everything([picture], predictor, settings, output)
+    (third,) = segment_everything([picture], predictor, settings, output, options=options)
     assert third.done_before
 
 
@@ -121,9 +132,7 @@ def test_bad_files_are_named_and_the_others_go_on(tmp_path, predictor, picture):
 def test_a_constant_picture_gives_empty_images(tmp_path, predictor):
     path = tmp_path / "black.tif"
     tifffile.imwrite(path, np.zeros((160, 200), np.uint8))
-    (report,) = segment_everything(
-        [path], predictor, SETTINGS, tmp_path / "out", measuring=Measuring()
-    )
+    (report,) = segment_everything([path], predictor, SETTINGS, tmp_path / "out", measure=True)
     assert (report.error, report.masks) == ("", 0)
     assert not read_labels(report.files[0]).any()
     for table in (path for path in report.files if path.suffix == ".csv"):
@@ -159,7 +168,7 @@ def test_no_picture_is_an_error(tmp_path, predictor):
     [
         (["--automatic", "--points", "3,4"], "leave out --points"),
         (["--levels", "1", "--points", "3,4"], "belong to --automatic"),
-        (["--automatic", "--pixel-size", "0.5"], "belongs to --measure"),
+        (["--no-link", "--points", "3,4"], "belong to --automatic"),
         (["--automatic", "--levels", "one"], "write whole numbers"),
         (["--automatic", "--levels", "1,9"], "no level 9"),
     ],

@@ -20,8 +20,8 @@ from napari_semantic_sam.inference.automatic.agreement import agreement
 from napari_semantic_sam.inference.automatic.asking import Answers
 from napari_semantic_sam.inference.automatic.decisions import decide
 from napari_semantic_sam.inference.automatic.exact import full_size_masks
-from napari_semantic_sam.inference.automatic.full_size import Frame
 from napari_semantic_sam.inference.automatic.regions import fill_holes, remove_islands
+from napari_semantic_sam.inference.masks import Frame
 from napari_semantic_sam.model.config import PUBLISHED_LEVEL_ORDER
 from napari_semantic_sam.model.predictions import DenseMasks
 from napari_semantic_sam.model.types import Geometry

@@ -37,7 +37,7 @@ OTHER_CELL = mask((10, 45, 50, 70))
 OTHER_NUCLEUS = mask((20, 50, 30, 60))
 SPECK = mask((1, 1, 4, 4))
 IN_CELL, IN_NUCLEUS = (45, 20), (25, 20)
-IN_OTHER, IN_OTHER_NUCLEUS, IN_TISSUE = (45, 60), (25, 55), (52, 42)
+IN_OTHER, IN_OTHER_NUCLEUS, IN_TISSUE = (45, 60), (25, 55), (30, 42)
 
 
 class Oracle:
@@ -172,10 +172,10 @@ def test_a_second_click_prefers_what_holds_both():
     assert [each.level for each in both.candidates] == [1, 2, 3]
 
 
-def test_a_negative_click_excludes_what_holds_it():
+def test_a_negative_click_deep_inside_excludes_what_holds_it():
     combined = asked(click(IN_CELL), click(IN_TISSUE, False))
     assert found(combined) == bytes_of(CELL)
-    without_nucleus = asked(click(IN_NUCLEUS), click(IN_CELL, False))
+    without_nucleus = asked(click(IN_NUCLEUS), click((38, 25), False))
     assert found(without_nucleus) == bytes_of(NUCLEUS)
 
 
@@ -184,21 +184,30 @@ def test_where_all_are_excluded_the_smallest_structure_is_cut_out():
     combined = asked(click(IN_CELL), click(IN_OTHER_NUCLEUS, False), masks=masks)
     assert found(combined) == bytes_of(TISSUE & ~OTHER_NUCLEUS)
     more = asked(
-        click(IN_CELL), click(IN_OTHER_NUCLEUS, False), click(IN_OTHER, False), masks=masks
+        click(IN_CELL), click(IN_OTHER_NUCLEUS, False), click((41, 62), False), masks=masks
     )
     assert found(more) == bytes_of(TISSUE & ~OTHER_NUCLEUS & ~OTHER_CELL)
 
 
-def test_nothing_is_cut_out_while_another_mask_agrees_with_a_positive_click():
-    masks = ((CELL, 0.9), (NUCLEUS, 0.5), (mask((12, 12, 18, 38)), 0.9))
-    combined = asked(click(IN_NUCLEUS), click(IN_CELL), click((15, 20), False), masks=masks)
-    assert found(combined) == bytes_of(NUCLEUS)
-    assert combined.agreements == (0.5,)
+def test_a_deep_negative_click_leads_to_the_mask_that_agrees_with_all_clicks():
+    one, all_of = asked(click(IN_NUCLEUS)), ((TISSUE, 0.9), (CELL, 0.5), (NUCLEUS, 0.4))
+    assert np.array_equal(shown(one), NUCLEUS)
+    combined = asked(click(IN_NUCLEUS), click(IN_CELL), click(IN_TISSUE, False), masks=all_of)
+    assert np.array_equal(shown(combined), CELL)
+    assert found(combined) == bytes_of(CELL, NUCLEUS)
+
+
+def test_where_no_mask_agrees_with_all_clicks_the_one_shown_is_cut():
+    inclusion = mask((21, 12, 39, 26))
+    masks = ((CELL, 0.9), (mask((40, 12, 48, 38)), 0.5), (inclusion, 0.9))
+    combined = asked(click((44, 20)), click((15, 20)), click((30, 20), False), masks=masks)
+    assert np.array_equal(shown(combined), CELL & ~inclusion)
+    assert combined.agreements[combined.best] == 1.0
 
 
 def test_a_structure_that_holds_a_positive_click_is_not_cut_out():
-    combined = asked(click((30, 12)), click((30, 38), False), masks=((CELL, 0.9),))
-    nearer = CELL & (np.arange(80) > 25)  # columns nearer to 38 than to 12
+    combined = asked(click((30, 12)), click((30, 32), False), masks=((CELL, 0.9),))
+    nearer = CELL & (np.arange(80) > 22)  # columns nearer to 32 than to 12
     assert np.array_equal(shown(combined), CELL & ~nearer)
 
 
@@ -207,6 +216,99 @@ def test_a_click_that_contradicts_another_leaves_the_rest_of_the_mask():
     assert len(combined.candidates) == 1
     assert not shown(combined)[12, 12]
     assert shown(combined)[30, 25]
+
+
+def rough(full, *, bumps=(), dents=()):
+    """A mask with parts that are too much, and parts that are missing."""
+    return (full | mask(*bumps)) & ~mask(*dents) if dents else full | mask(*bumps)
+
+
+BUMP, DENT = (22, 40, 28, 44), (30, 10, 38, 13)
+"""Beside the right side of the cell, and a bite out of its left one."""
+
+
+def test_a_negative_click_near_the_outline_takes_away_only_what_is_near_it():
+    wrong = rough(CELL, bumps=[BUMP])
+    combined = asked(click(IN_CELL), click((25, 42), False), masks=((wrong, 0.9), (NUCLEUS, 0.5)))
+    given = shown(combined)
+    assert not given[25, 42]
+    assert not (given & ~wrong).any()
+    lost = np.argwhere(wrong & ~given)
+    assert np.hypot(*(lost - (25, 42)).T).max() < 6
+    best = combined.candidates[combined.best]
+    assert (best.predicted_iou, best.level) == (0.9, 1)
+
+
+def test_what_a_better_mask_agrees_with_stays_when_a_bump_is_taken_away():
+    wrong = rough(CELL, bumps=[BUMP])
+    masks = ((wrong, 0.9), (rough(CELL, dents=[DENT]), 0.4))
+    combined = asked(click(IN_CELL), click((25, 42), False), masks=masks)
+    assert np.array_equal(shown(combined)[:, 20:40], CELL[:, 20:40])
+    assert shown(combined)[31, 11]  # the other mask lacks it, and nobody clicked there
+    assert not shown(combined)[25, 42]
+
+
+def test_a_positive_click_near_the_outline_adds_only_what_is_near_it():
+    wrong = rough(CELL, dents=[DENT])
+    masks = ((wrong, 0.9), (TISSUE, 0.5))
+    combined = asked(click(IN_CELL), click((34, 11)), masks=masks)
+    given = shown(combined)
+    assert given[34, 11]
+    assert (given & wrong).sum() == wrong.sum()
+    gained = np.argwhere(given & ~wrong)
+    assert np.hypot(*(gained - (34, 11)).T).max() < 8
+
+
+def test_what_is_added_stays_on_its_side_of_negative_clicks():
+    combined = asked(
+        click(IN_NUCLEUS),
+        click((25, 34), False),
+        click((25, 32)),
+        masks=((CELL, 0.5), (NUCLEUS, 0.9)),
+    )
+    assert shown(combined)[25, 32]
+    assert not shown(combined)[25, 34]
+
+
+def test_a_click_that_the_mask_agrees_with_changes_nothing():
+    one = asked(click(IN_CELL), masks=NESTED)
+    for more in (click((30, 35)), click((58, 2), False)):
+        assert np.array_equal(shown(asked(click(IN_CELL), more, masks=NESTED)), shown(one))
+
+
+def test_corrections_follow_the_order_of_the_clicks():
+    wrong = rough(CELL, bumps=[BUMP])
+    masks = ((wrong, 0.9), (NUCLEUS, 0.5))
+    first, second = click((25, 42), False), click((46, 24), False)
+    one_by_one = shown(asked(click(IN_NUCLEUS), click(IN_CELL), first, masks=masks))
+    both = shown(asked(click(IN_NUCLEUS), click(IN_CELL), first, second, masks=masks))
+    assert not (both & ~one_by_one).any()
+    assert not both[46, 24]
+    again = shown(
+        asked(click(IN_NUCLEUS), click(IN_CELL), first, second, click((44, 24)), masks=masks)
+    )
+    assert again[44, 24]
+    assert not again[46, 24]
+
+
+def test_the_border_of_the_picture_is_no_outline():
+    at_border = mask((0, 0, 40, 40))
+    combined = asked(click((20, 20)), click((2, 20), False), masks=((at_border, 0.9), (SPECK, 0.1)))
+    assert not shown(combined)[2, 20]
+    kept_near = asked(
+        click((20, 20)), click((37, 20), False), masks=((at_border, 0.9), (SPECK, 0.1))
+    )
+    assert shown(combined).sum() < shown(kept_near).sum() < at_border.sum()
+
+
+def test_a_mask_that_is_not_shown_loses_a_bump_too():
+    wrong = rough(CELL, bumps=[BUMP])
+    combined = asked(
+        click(IN_NUCLEUS), click((25, 42), False), masks=((wrong, 0.5), (NUCLEUS, 0.9))
+    )
+    assert np.array_equal(shown(combined), NUCLEUS)
+    assert len(combined.candidates) == 2
+    assert combined.candidates[0].area > 0.9 * wrong.sum()
 
 
 def test_a_mask_of_which_a_correction_leaves_nothing_is_gone():
@@ -222,7 +324,8 @@ def test_masks_are_joined_where_none_holds_every_click():
     levels = [each.level for each in combined.candidates]
     assert levels == sorted(set(levels))
     joined = combined.candidates[combined.best]
-    assert joined.predicted_iou == pytest.approx(0.7)
+    share = CELL.sum() / (CELL | OTHER_CELL).sum()
+    assert joined.predicted_iou == pytest.approx(share * 0.8 + (1 - share) * 0.6)
     assert combined.agreements[combined.best] == 1.0
 
 
@@ -300,7 +403,7 @@ def test_short_scribbles_and_those_across_the_border_use_what_is_there():
 
 
 def test_a_negative_scribble_excludes_what_it_touches():
-    combined = asked(click(IN_NUCLEUS), Prompt("scribble", (52.0, 40.0, 52.0, 44.0), False))
+    combined = asked(click(IN_NUCLEUS), Prompt("scribble", (30.0, 42.0, 30.0, 44.0), False))
     assert found(combined) == bytes_of(CELL, NUCLEUS)
 
 
@@ -330,7 +433,7 @@ def test_nothing_positive_gives_nothing():
 
 def test_no_more_candidates_than_levels():
     masks = tuple((mask((0, 16 * column, 50, 16 * column + 14)), 0.5) for column in range(3))
-    clicks = [click((20, 16 * column + 5)) for column in range(3)]
+    clicks = [click((20, 16 * column + 8)) for column in range(3)]
     combined = asked(*clicks, masks=masks)
     assert len(combined.candidates) == 3
     assert [each.level for each in combined.candidates] == [1, 2, 3]

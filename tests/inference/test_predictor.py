@@ -17,13 +17,9 @@ from napari_semantic_sam.model.config import (
     ModelConfig,
     SwinConfig,
 )
+from napari_semantic_sam.model.predictions import DenseMasks, LayerPrediction
 from napari_semantic_sam.model.semantic_sam import SemanticSAM
-from napari_semantic_sam.model.types import (
-    Candidates,
-    EmbeddingMismatchError,
-    Geometry,
-    ImageEmbedding,
-)
+from napari_semantic_sam.model.types import EmbeddingMismatchError, Geometry, ImageEmbedding
 
 SWIN = SwinConfig(16, (1, 1, 1, 1), (1, 1, 1, 1), window=7)
 PUBLISHED_LIKE = ModelConfig(
@@ -55,7 +51,7 @@ class Spotlight:
         features = {"mask_features": torch.zeros(1, 1, *padded)}
         return ImageEmbedding(features, (), Geometry(size, padded), 2, "spot", preparation_hash)
 
-    def decode(self, embedding, prompts):
+    def decode_last(self, embedding, prompts):
         height, width = embedding.geometry.image_size
         rows, columns = (side // 2 for side in embedding.geometry.padded_size)
         y = ((torch.arange(rows) + 0.5) * 2 / height)[None, :, None]
@@ -65,12 +61,10 @@ class Spotlight:
         box = torch.minimum(w / 2 - (x - cx).abs(), h / 2 - (y - cy).abs())
         is_click = torch.tensor([kind == "click" for kind in prompts.kinds])[:, None, None]
         logits = torch.where(is_click, disc, box)[:, None] * 100
-        return Candidates(
-            mask_logits=logits.expand(-1, 2, -1, -1),
+        return LayerPrediction(
             predicted_iou=torch.tensor([[0.5, 0.25]]).expand(len(prompts), -1),
             boxes=prompts.anchor_boxes[:, None].expand(-1, 2, -1),
-            geometry=embedding.geometry,
-            mask_stride=2,
+            masks=DenseMasks(logits.expand(-1, 2, -1, -1)),
         )
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
 import torch
 from scipy import ndimage
 
 from napari_semantic_sam.inference.predictor import PictureEmbedding
+from napari_semantic_sam.inference.tiles.cache import EmbeddingCache
+from napari_semantic_sam.inference.tiles.plane_embedding import PlaneEmbedding
 from napari_semantic_sam.model.config import PRESETS
 from napari_semantic_sam.model.predictions import DenseMasks, LayerPrediction
-from napari_semantic_sam.model.types import Geometry
+from napari_semantic_sam.model.types import Geometry, ImageEmbedding
 
 OUTSIDE = -8.0
 
@@ -43,6 +44,11 @@ class KnownPicture:
         self.level_order = tuple(reversed(range(len(self.truth))))
         self.checkpoint_hash = "c0ffee"
         self.automatic: dict[str, float] = {}
+
+    def encode(self, images, preparation_hash=""):
+        shape = self.truth.shape[1:]
+        frame = Geometry(shape, shape), self.stride, self.checkpoint_hash
+        return ImageEmbedding({}, (), *frame, preparation_hash)
 
     def decode_last(self, embedding, prompts, *, joint=False):
         found = [self._answer(*box[:2]) for box in prompts.anchor_boxes.tolist()]
@@ -82,8 +88,10 @@ class KnowingPredictor:
     def embed(self, image, *, channels=None):
         shape = self.model.truth.shape[1:]
         assert np.asarray(image).shape[:2] == shape
-        image = SimpleNamespace(geometry=Geometry(shape, shape), mask_stride=self.model.stride)
-        return PictureEmbedding(image, shape)
+        return PictureEmbedding(self.model.encode(image), shape)
+
+    def embed_plane(self, plane, *, scale=None):
+        return PlaneEmbedding(plane, self.model, EmbeddingCache(), scale=scale)
 
 
 def disc(shape, y, x, radius):

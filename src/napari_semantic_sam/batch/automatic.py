@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-from napari_semantic_sam.batch.files import (
-    SegmentReport,
-    segment_each,
-    write_csv,
-    write_together,
-)
+from napari_semantic_sam.batch.files import SegmentReport, segment_each
+from napari_semantic_sam.batch.guiding import Wishes
+from napari_semantic_sam.batch.pictures import AS_THE_FILES_SAY, PictureOptions, open_picture
+from napari_semantic_sam.batch.planes import MASKS, PlaneResult, Table, segment_planes
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.automatic.measurements import (
     columns_of,
@@ -24,27 +20,17 @@ from napari_semantic_sam.inference.automatic.measurements import (
 )
 from napari_semantic_sam.inference.automatic.picture import segment_picture
 from napari_semantic_sam.inference.automatic.settings import AutomaticSettings
-from napari_semantic_sam.inference.level_labels import COLUMNS, LevelLabels
+from napari_semantic_sam.inference.image.plane import Plane
+from napari_semantic_sam.inference.level_labels import COLUMNS
 from napari_semantic_sam.inference.predictor import Predictor
 from napari_semantic_sam.io.files import make_folder
-from napari_semantic_sam.io.images import read_image, write_labels
 from napari_semantic_sam.io.pairs import by_stem
 
 JOURNAL = "automatic.jsonl"
 """In the output folder: a line for each finished picture, how it was segmented and its masks."""
 
-
-@dataclass(frozen=True)
-class Measuring:
-    """Measurements to be written beside the labels.
-
-    Attributes
-    ----------
-    pixel_size : float or None
-        Side of a pixel in micrometres; None measures in pixels.
-    """
-
-    pixel_size: float | None = None
+_EVERYTHING = Wishes()
+_MEASUREMENTS = {"measurements.csv": measure_masks, "inside.csv": measure_parents}
 
 
 def segment_everything(
@@ -53,29 +39,41 @@ def segment_everything(
     settings: AutomaticSettings,
     output: str | Path,
     *,
-    channels: Sequence[int] | None = None,
-    measuring: Measuring | None = None,
+    options: PictureOptions = AS_THE_FILES_SAY,
+    wishes: Wishes = _EVERYTHING,
+    measure: bool = False,
+    link: bool = True,
     progress: Callable[[SegmentReport], None] | None = None,
 ) -> list[SegmentReport]:
     """Segment everything in many pictures at several levels.
 
     For each picture, `output` receives ``<stem>_level<k>.tif`` for every level k of the
-    settings and ``<stem>_masks.csv`` with a row for each label; with `measuring`, also
-    ``<stem>_measurements.csv`` and ``<stem>_inside.csv``. A picture that cannot be
-    segmented is reported and leaves earlier results of it as they were; the others go on.
-    A picture that an earlier run segmented in the same way is not segmented again.
+    settings and ``<stem>_masks.csv`` with a row for each label; with `measure`, also
+    ``<stem>_measurements.csv`` and ``<stem>_inside.csv``. Of a stack every plane is
+    segmented by itself, and a plane that cannot be is reported and has no labels. With
+    `link`, the labels of each level are then linked along Z, or T where there is no Z
+    (`link_slices`): they get the numbers of objects in all files, and ``<stem>_links.csv``
+    has a `Link` for each label, with its number in its own plane. A picture
+    that cannot be segmented is reported and leaves earlier results of it as they were; the
+    others go on. A picture that an earlier run segmented in the same way, and wholly, is
+    not segmented again.
 
     Parameters
     ----------
     paths : iterable of str or Path
-        TIFF, PNG or JPEG files.
+        TIFF, PNG or JPEG files, OME-Zarr folders.
     predictor : Predictor
     settings : AutomaticSettings
     output : str or Path
         A folder, made if missing.
-    channels : one to three ints, optional
-        See `Predictor.embed`.
-    measuring : Measuring, optional
+    options : PictureOptions
+        How the pictures are read.
+    wishes : Wishes
+        Sizes and the region to look for; everything when left out.
+    measure : bool
+        Whether labels are measured, in micrometres where the pixel size is known.
+    link : bool
+        Whether stacks are linked; otherwise labels are numbered anew in every plane.
     progress : callable, optional
         Called with each report as soon as its file is done.
 
@@ -83,13 +81,15 @@ def segment_everything(
     ------
     UserError
         Before anything is done, if there is no picture, two pictures have the same name,
-        or the folder cannot be made.
+        the wishes cannot be read, or the folder cannot be made.
     """
     pictures = by_stem(paths)
     if not pictures:
         raise UserError("Give at least one picture.")
+    wishes.check()
     folder = make_folder(output)
-    job = _Job(predictor, settings, channels, measuring, folder, _Journal(folder / JOURNAL))
+    journal = _Journal(folder / JOURNAL)
+    job = _Job(predictor, settings, options, wishes, measure, link, folder, journal)
     return segment_each(pictures, job.segment, progress)
 
 
@@ -99,59 +99,77 @@ class _Job:
 
     predictor: Predictor
     settings: AutomaticSettings
-    channels: Sequence[int] | None
-    measuring: Measuring | None
+    options: PictureOptions
+    wishes: Wishes
+    measure: bool
+    link: bool
     folder: Path
     journal: _Journal
 
     def segment(self, stem: str, path: Path) -> SegmentReport:
         """Segment one picture, or find out that it is done."""
-        targets, print_of = self._targets(stem), self._fingerprint(path)
-        before = self.journal.masks(stem, print_of)
-        if before is not None and all(target.is_file() for target in targets):
-            return SegmentReport(path, tuple(targets), before, done_before=True)
-        labels = segment_picture(
-            self.predictor, read_image(path), self.settings, channels=self.channels
-        )
-        write_together(dict(zip(targets, self._writers(labels), strict=True)))
-        masks = sum(len(labels.rows(level)) for level in labels.levels)
-        self.journal.add(stem, print_of, masks)
-        return SegmentReport(path, tuple(targets), masks)
+        print_of = self._fingerprint(path)
+        before = self.journal.done(stem, print_of)
+        if before is not None:
+            targets = tuple(self.folder / name for name in before.files)
+            if all(target.is_file() for target in targets):
+                return SegmentReport(path, targets, before.masks, done_before=True)
+        with open_picture(path, self.options) as picture:
+            report = segment_planes(
+                path,
+                picture,
+                self._segment_plane,
+                lambda name: self.folder / f"{stem}_{name}",
+                link=self.link,
+            )
+        if not report.skipped:
+            files = tuple(file.name for file in report.files)
+            self.journal.add(stem, _Done(print_of, report.masks, files))
+        return report
 
-    def _targets(self, stem: str) -> list[Path]:
-        names = [f"level{level}.tif" for level in self.settings.levels]
-        names += ["measurements.csv", "inside.csv"] if self.measuring else []
-        return [self.folder / f"{stem}_{name}" for name in (*names, "masks.csv")]
-
-    def _writers(self, labels: LevelLabels) -> list[Callable[[Path], None]]:
-        """Return what writes each of the targets."""
-        writers: list[Callable[[Path], None]] = [
-            partial(write_labels, labels=labels.array(level)) for level in self.settings.levels
-        ]
-        if self.measuring:
-            size = self.measuring.pixel_size
-            writers += [
-                partial(_write_rows, header=columns_of(measure, size), rows=measure(labels, size))
-                for measure in (measure_masks, measure_parents)
-            ]
+    def _segment_plane(self, plane: Plane) -> PlaneResult:
+        guide = self.wishes.guide(plane, self.settings.levels)
+        scale = self.options.object_scale.of(plane, self.predictor.model.config)
+        labels = segment_picture(self.predictor, plane, self.settings, scale=scale, guide=guide)
+        tables = {}
+        if self.measure:
+            for name, measure in _MEASUREMENTS.items():
+                rows = measure(labels, plane.pixel_size)
+                tables[name] = Table(columns_of(measure, plane.pixel_size), rows)
         rows = [asdict(row) for level in labels.levels for row in labels.rows(level)]
-        return [*writers, partial(_write_rows, header=COLUMNS, rows=rows)]
+        return PlaneResult(
+            {level: labels.array(level) for level in self.settings.levels},
+            {**tables, MASKS: Table(COLUMNS, rows)},
+        )
 
     def _fingerprint(self, path: Path) -> str:
         """Tell whether a picture and how it is segmented are the same as in an earlier run."""
         try:
-            facts = path.stat()
+            files = [path] if path.is_file() else sorted(path.rglob("*"))
+            files += [self.wishes.region] if self.wishes.region else []
+            facts = [(each.stat().st_size, each.stat().st_mtime_ns) for each in files]
         except OSError:  # reading it will say it better
             return ""
         how = [
             str(path.resolve()),
-            [facts.st_size, facts.st_mtime_ns],
+            facts,
             self.predictor.model.checkpoint_hash,
             asdict(self.settings),
-            None if self.channels is None else list(self.channels),
-            self.measuring and asdict(self.measuring),
+            asdict(self.options),
+            [self.wishes.sizes, str(self.wishes.region)],
+            self.measure,
+            self.link,
         ]
         return hashlib.sha256(json.dumps(how).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class _Done:
+    """How a picture was segmented, the number of its masks, and the names of its files."""
+
+    fingerprint: str
+    masks: int
+    files: tuple[str, ...]
 
 
 class _Journal:
@@ -159,22 +177,24 @@ class _Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._done: dict[str, tuple[str, int]] = {}
+        self._done: dict[str, _Done] = {}
         if not path.is_file():
             return
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 entry = json.loads(line)
-                self._done[entry["picture"]] = (entry["fingerprint"], int(entry["masks"]))
+                self._done[entry["picture"]] = _Done(
+                    entry["fingerprint"], int(entry["masks"]), tuple(map(str, entry["files"]))
+                )
             except (ValueError, KeyError, TypeError):  # the end of a run that was cut off
                 continue
 
-    def masks(self, stem: str, fingerprint: str) -> int | None:
-        """Return the number of masks of a picture; None if it is not done in this way."""
-        known, masks = self._done.get(stem, ("", 0))
-        return masks if known and known == fingerprint else None
+    def done(self, stem: str, fingerprint: str) -> _Done | None:
+        """Return what is known about a picture; None if it is not done in this way."""
+        known = self._done.get(stem)
+        return known if known and known.fingerprint == fingerprint != "" else None
 
-    def add(self, stem: str, fingerprint: str, masks: int) -> None:
+    def add(self, stem: str, done: _Done) -> None:
         """Note that a picture is done.
 
         Raises
@@ -182,8 +202,8 @@ class _Journal:
         UserError
             If the file cannot be written.
         """
-        self._done[stem] = (fingerprint, masks)
-        entry = {"picture": stem, "fingerprint": fingerprint, "masks": masks}
+        self._done[stem] = done
+        entry = {"picture": stem, **asdict(done)}
         try:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write("\n" * _ends_within_a_line(self._path) + json.dumps(entry) + "\n")
@@ -194,7 +214,3 @@ class _Journal:
 def _ends_within_a_line(path: Path) -> bool:
     content = path.read_bytes()
     return bool(content) and not content.endswith(b"\n")
-
-
-def _write_rows(path: Path, header: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    write_csv(path, header, ([row[name] for name in header] for row in rows))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.io.files import atomic_path
@@ -29,6 +26,10 @@ class SegmentReport:
         One sentence that names the file, or "".
     done_before : bool
         Whether an earlier run wrote it in the same way, and nothing was done now.
+    skipped : tuple of str
+        One sentence for each plane that could not be segmented and has no labels.
+    notices : tuple of str
+        Sentences about what the user should know, though nothing failed.
     """
 
     image: Path
@@ -36,6 +37,8 @@ class SegmentReport:
     masks: int = 0
     error: str = ""
     done_before: bool = False
+    skipped: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def segment_each(
@@ -58,7 +61,7 @@ def segment_each(
         try:
             report = segment(stem, path)
         except UserError as error:
-            report = SegmentReport(path, error=_naming(path, error))
+            report = SegmentReport(path, error=naming(str(path), error))
         reports.append(report)
         if progress is not None:
             progress(report)
@@ -76,21 +79,7 @@ def write_together(writers: Mapping[Path, Callable[[Path], None]]) -> None:
                 raise UserError(str(error).replace(temporary.name, target.name)) from error
 
 
-def write_csv(path: Path, header: Sequence[str], lines: Iterable[Iterable[Any]]) -> None:
-    """Write a table, atomically; NaN becomes an empty cell."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        for line in lines:
-            writer.writerow([_cell(value) for value in line])
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.6g}"
-    return value
-
-
-def _naming(path: Path, error: UserError) -> str:
+def naming(name: str, error: UserError) -> str:
+    """Return the sentence of an error, beginning with the name of a picture if it lacks it."""
     sentence = str(error)
-    return sentence if str(path) in sentence else f"{path}: {sentence}"
+    return sentence if name in sentence else f"{name}: {sentence}"

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from napari_semantic_sam.batch.files import (
-    SegmentReport,
-    segment_each,
-    write_csv,
-    write_together,
-)
+from napari_semantic_sam.batch.files import SegmentReport, segment_each
+from napari_semantic_sam.batch.pictures import AS_THE_FILES_SAY, PictureOptions, open_picture
+from napari_semantic_sam.batch.planes import MASKS, PlaneResult, Table, segment_planes
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.image.plane import Plane
 from napari_semantic_sam.inference.level_labels import COLUMNS, LabelRow, LevelLabels
 from napari_semantic_sam.inference.levels import distinct_candidates
 from napari_semantic_sam.inference.results import PromptResult
 from napari_semantic_sam.io.files import make_folder
-from napari_semantic_sam.io.images import read_image, write_labels
 from napari_semantic_sam.io.pairs import by_stem
 
 if TYPE_CHECKING:
@@ -36,28 +32,29 @@ def segment_files(
     boxes: Sequence[tuple[float, float, float, float]],
     output: str | Path,
     *,
-    channels: Sequence[int] | None = None,
+    options: PictureOptions = AS_THE_FILES_SAY,
     progress: Callable[[SegmentReport], None] | None = None,
 ) -> list[SegmentReport]:
     """Segment what lies under the same clicks and in the same boxes of many pictures.
 
     For each picture, `output` receives ``<stem>_level<k>.tif`` for every level k (empty
     where no mask has it) and ``<stem>_masks.csv`` with a row for each label. The distinct
-    masks of each prompt go to their levels, into what earlier prompts left free. A picture
-    that cannot be segmented is reported and leaves nothing behind, and earlier results of
-    it as they were; the others go on.
+    masks of each prompt go to their levels, into what earlier prompts left free. Of a
+    stack every plane is segmented by itself, and a plane that cannot be is reported and has
+    no labels. A picture that cannot be segmented is reported and leaves nothing behind, and
+    earlier results of it as they were; the others go on.
 
     Parameters
     ----------
     paths : iterable of str or Path
-        TIFF, PNG or JPEG files.
+        TIFF, PNG or JPEG files, OME-Zarr folders.
     predictor : Predictor
     points, boxes
         See `Predictor.predict`.
     output : str or Path
         A folder, made if missing.
-    channels : one to three ints, optional
-        See `Predictor.embed`.
+    options : PictureOptions
+        How the pictures are read.
     progress : callable, optional
         Called with each report as soon as its file is done.
 
@@ -73,38 +70,36 @@ def segment_files(
     folder = make_folder(output)
 
     def segment(stem: str, path: Path) -> SegmentReport:
-        results = _predict(path, predictor, points, boxes, channels)
-        return _write(path, stem, results, predictor.levels, folder)
+        with open_picture(path, options) as picture:
+            return segment_planes(
+                path,
+                picture,
+                lambda plane: _segment(plane, predictor, points, boxes, options),
+                lambda name: folder / f"{stem}_{name}",
+            )
 
     return segment_each(pictures, segment, progress)
 
 
-def _predict(
-    path: Path,
+def _segment(
+    plane: Plane,
     predictor: Predictor,
     points: Sequence[tuple[float, float]],
     boxes: Sequence[tuple[float, float, float, float]],
-    channels: Sequence[int] | None,
-) -> list[PromptResult]:
-    embedding = predictor.embed(read_image(path), channels=channels)
-    return predictor.predict(embedding, points, boxes)
-
-
-def _write(
-    path: Path, stem: str, results: Sequence[PromptResult], levels: Iterable[int], folder: Path
-) -> SegmentReport:
-    labels, prompts = _collect(results)
-    rows = [row for level in labels.levels for row in labels.rows(level)]
-    origins = [prompts[row.level, row.index] for row in rows]
-    writers: dict[Path, Callable[[Path], None]] = {
-        folder / f"{stem}_level{level}.tif": partial(write_labels, labels=labels.array(level))
-        for level in levels
-    }
-    writers[folder / f"{stem}_masks.csv"] = partial(
-        _write_table, rows=rows, origins=origins, results=results
+    options: PictureOptions,
+) -> PlaneResult:
+    scale = options.object_scale.of(plane, predictor.model.config)
+    results = predictor.predict(predictor.embed_plane(plane, scale=scale), points, boxes)
+    labels, origins = _collect(results)
+    rows = [
+        _row_of(row, origins[row.level, row.index], results)
+        for level in labels.levels
+        for row in labels.rows(level)
+    ]
+    return PlaneResult(
+        {level: labels.array(level) for level in predictor.levels},
+        {MASKS: Table((*COLUMNS, *PROMPT_COLUMNS), rows)},
     )
-    write_together(writers)
-    return SegmentReport(path, tuple(writers), masks=len(rows))
 
 
 def _collect(results: Sequence[PromptResult]) -> tuple[LevelLabels, dict[tuple[int, int], int]]:
@@ -131,13 +126,8 @@ def _collect(results: Sequence[PromptResult]) -> tuple[LevelLabels, dict[tuple[i
     return labels, origins
 
 
-def _write_table(
-    path: Path, rows: Sequence[LabelRow], origins: Sequence[int], results: Sequence[PromptResult]
-) -> None:
-    """Write the rows of one picture and the prompts they come from as CSV, atomically."""
-    lines = []
-    for row, origin in zip(rows, origins, strict=True):
-        prompt = results[origin].prompt
-        corners = prompt if len(prompt) == 4 else prompt * 2
-        lines.append((*asdict(row).values(), origin + 1, *corners))
-    write_csv(path, (*COLUMNS, *PROMPT_COLUMNS), lines)
+def _row_of(row: LabelRow, origin: int, results: Sequence[PromptResult]) -> dict[str, Any]:
+    """Return the facts about a label and the prompt it comes from."""
+    prompt = results[origin].prompt
+    corners = prompt if len(prompt) == 4 else prompt * 2
+    return {**asdict(row), **dict(zip(PROMPT_COLUMNS, (origin + 1, *corners), strict=True))}

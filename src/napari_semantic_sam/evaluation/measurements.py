@@ -87,15 +87,17 @@ class ImageResult:
     prompts: int = 0
 
     def summary(self) -> dict[str, float]:
-        """Return flat numbers: over all objects, for each named folder, and mean times."""
+        """Return flat numbers: over all objects, for each named folder, and mean times if known."""
         if not self.measured:
             return {"n_objects": 0}
         numbers = concatenate(list(self.measured.values())).summary()
         for name, part in self.measured.items():
             if name:
                 numbers |= {f"{name}/{key}": value for key, value in part.summary().items()}
-        numbers["seconds_embed"] = self.embed_seconds / self.embeddings
-        numbers["seconds_click"] = self.prompt_seconds / self.prompts
+        if self.embeddings:
+            numbers["seconds_embed"] = self.embed_seconds / self.embeddings
+        if self.prompts:
+            numbers["seconds_click"] = self.prompt_seconds / self.prompts
         return numbers
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from napari_semantic_sam.inference.results import CroppedMask
+
+Object = TypeVar("Object")
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,16 @@ def without_copies(objects: Sequence[TrueObject]) -> list[TrueObject]:
     seen = {(found.box, found.crop.tobytes()): found for found in reversed(objects)}
     kept = {id(found) for found in seen.values()}
     return [found for found in objects if id(found) in kept]
+
+
+def choose(
+    objects: Sequence[Object], at_most: int | None, rng: np.random.Generator
+) -> list[Object]:
+    """Return all objects, or so many of them chosen at random, in their order."""
+    if at_most is None or len(objects) <= at_most:
+        return list(objects)
+    chosen = rng.choice(len(objects), size=at_most, replace=False)
+    return [objects[index] for index in np.sort(chosen).tolist()]
 
 
 class ClickIndex:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 
@@ -15,8 +15,15 @@ from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.evaluation import provenance
 from napari_semantic_sam.evaluation.automatic import AutomaticProtocol
 from napari_semantic_sam.evaluation.files import Measurer, Progress, check_size, each_image
+from napari_semantic_sam.evaluation.linking import Axis, LinkingProtocol
 from napari_semantic_sam.evaluation.measurements import ImageResult, Measurements, total
-from napari_semantic_sam.evaluation.objects import TrueObject, find_objects, without_copies
+from napari_semantic_sam.evaluation.objects import (
+    TrueObject,
+    choose,
+    find_objects,
+    without_copies,
+)
+from napari_semantic_sam.evaluation.propagation import PropagationProtocol
 from napari_semantic_sam.evaluation.protocols import PROTOCOLS
 from napari_semantic_sam.evaluation.report import Report
 from napari_semantic_sam.evaluation.scene import Scene
@@ -26,8 +33,10 @@ from napari_semantic_sam.io.pairs import PairedFiles, Pairs, pair_files
 if TYPE_CHECKING:
     from napari_semantic_sam.inference import Predictor
 
-AUTOMATIC = "automatic"
-"""The protocol without prompts, which is not among `PROTOCOLS`."""
+AUTOMATIC, LINKING, PROPAGATION = "automatic", "linking", "propagation"
+"""Protocols of whole pictures and of stacks, which are not among `PROTOCOLS`."""
+
+_KNOWN = (*PROTOCOLS, AUTOMATIC, PROPAGATION, LINKING)
 
 _UNMATCHED = "It is a picture without a label image of the same name, or the other way round."
 
@@ -42,6 +51,7 @@ def evaluate(
     channels: Sequence[int] | None = None,
     max_objects: int | None = None,
     level: int | None = None,
+    axis: str = "Z",
     progress: Progress | None = None,
 ) -> Report:
     """Measure a model on every picture that has annotations.
@@ -58,8 +68,10 @@ def evaluate(
         shape ``(K, H, W)`` holds K label images. A name other than "" also gets numbers of
         its own in the report, under ``name/…``.
     protocol : str
-        "one-click", "box", "granularity" or "interactive", see `protocols`; or
-        "automatic", see `AutomaticProtocol`, which uses neither seed nor choice.
+        "one-click", "box", "granularity" or "interactive", see `protocols`;
+        "automatic", see `AutomaticProtocol`, which uses neither seed nor choice; or, for
+        stacks, "propagation" and "linking", see `PropagationProtocol` and
+        `LinkingProtocol`: pictures and label images then are TIFF files ``(N, H, W)``.
     seed : int
         Of random clicks and of the choice under `max_objects`. Every image has a random
         stream of its own, whatever else is in the folder.
@@ -68,7 +80,10 @@ def evaluate(
     max_objects : int, optional
         Prompt for this many objects of an image, chosen at random, where it has more.
     level : int, optional
-        Of "automatic": the level that counts, instead of the one in the checkpoint's record.
+        Of "automatic" and "linking": the level that counts, instead of the one in the
+        checkpoint's record.
+    axis : "Z" or "T"
+        Of "linking": what the slices follow each other along; in time, objects may divide.
     progress : callable, optional
         Called with the number of images done, their total, and the name of the next.
 
@@ -79,14 +94,10 @@ def evaluate(
     Raises
     ------
     UserError
-        If the protocol is unknown, no files match, or none can be used.
+        If the protocol or the axis is unknown, no files match, or none can be used.
     """
-    _check_protocol(protocol, level)
-    run: Measurer[Any] = (
-        AutomaticProtocol.of(predictor, level, channels)
-        if protocol == AUTOMATIC
-        else _Run(predictor, protocol, seed, channels, max_objects)
-    )
+    _check_protocol(protocol, level, axis)
+    run = _measurer(predictor, protocol, seed, channels, max_objects, level, axis)
     pairs = pair_files(images, masks)
     results, skipped = each_image(run, pairs.files, progress)
     if not any(result.measured for result in results.values()):
@@ -101,6 +112,7 @@ def evaluate(
         "channels": None if channels is None else list(channels),
         "max_objects": max_objects,
         "level": level,
+        "axis": axis,
         "device": provenance.device_name(predictor.model.device),
         "versions": provenance.versions(),
         "machine": provenance.machine(),
@@ -111,12 +123,32 @@ def evaluate(
     return Report(total_row, rows, skipped + _without_labels(pairs, masks), facts)
 
 
-def _check_protocol(protocol: str, level: int | None) -> None:
-    if level is not None and protocol != AUTOMATIC:
-        raise UserError(f"A level belongs to the protocol {AUTOMATIC}; leave it out.")
-    if protocol not in (*PROTOCOLS, AUTOMATIC):
-        known = ", ".join([*PROTOCOLS, AUTOMATIC])
+def _check_protocol(protocol: str, level: int | None, axis: str) -> None:
+    if protocol not in _KNOWN:
+        known = ", ".join(_KNOWN)
         raise UserError(f"There is no protocol called {protocol!r}; choose one of {known}.")
+    if level is not None and protocol not in (AUTOMATIC, LINKING):
+        raise UserError(f"A level belongs to the protocol {AUTOMATIC} or {LINKING}; leave it out.")
+    if axis not in get_args(Axis):
+        raise UserError(f"There is no axis {axis!r} along which stacks could go; choose Z or T.")
+
+
+def _measurer(
+    predictor: Predictor,
+    protocol: str,
+    seed: int,
+    channels: Sequence[int] | None,
+    max_objects: int | None,
+    level: int | None,
+    axis: str,
+) -> Measurer[Any]:
+    if protocol == AUTOMATIC:
+        return AutomaticProtocol.of(predictor, level, channels)
+    if protocol == LINKING:
+        return LinkingProtocol.of(predictor, level, channels, cast("Axis", axis))
+    if protocol == PROPAGATION:
+        return PropagationProtocol(predictor, seed, channels, max_objects)
+    return _Run(predictor, protocol, seed, channels, max_objects)
 
 
 def _without_labels(pairs: Pairs, masks: Mapping[str, str | Path]) -> list[dict[str, str]]:
@@ -158,7 +190,9 @@ class _Run:
         _check_shapes(files, objects, embedding.shape)
         # A stream for each image: results do not depend on what else is in the folder.
         rng = np.random.default_rng([self.seed, zlib.crc32(files.stem.encode())])
-        scene = Scene(self.predictor, embedding, objects, self._choose(objects, rng), rng)
+        scene = Scene(
+            self.predictor, embedding, objects, choose(objects, self.max_objects, rng), rng
+        )
         measured = _by_source(PROTOCOLS[self.protocol](scene), scene.prompted)
         return ImageResult(measured, embed_seconds, 1, scene.seconds, scene.prompts)
 
@@ -174,12 +208,6 @@ class _Run:
         ]
         # Asked for everything under a click, a mask that is drawn twice is one mask.
         return without_copies(found) if self.protocol == "granularity" else found
-
-    def _choose(self, objects: list[TrueObject], rng: np.random.Generator) -> list[TrueObject]:
-        if self.max_objects is None or len(objects) <= self.max_objects:
-            return objects
-        chosen = rng.choice(len(objects), size=self.max_objects, replace=False)
-        return [objects[index] for index in np.sort(chosen).tolist()]
 
 
 def _check_shapes(

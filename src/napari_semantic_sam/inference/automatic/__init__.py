@@ -7,27 +7,39 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_semantic_sam.inference.automatic.exact import exact_masks
+    from napari_semantic_sam.inference.automatic.guided import Guide, SizeRange, like_these
     from napari_semantic_sam.inference.automatic.labels import label_levels
     from napari_semantic_sam.inference.automatic.pipeline import automatic_masks
+    from napari_semantic_sam.inference.automatic.plane import segment_plane, stream_plane
     from napari_semantic_sam.inference.automatic.settings import AutomaticSettings, Thresholds
     from napari_semantic_sam.inference.automatic.tree import MaskTree
 
 __all__ = [
     "AutomaticSettings",
+    "Guide",
     "MaskTree",
+    "SizeRange",
     "Thresholds",
     "automatic_masks",
     "exact_masks",
     "label_levels",
+    "like_these",
+    "segment_plane",
+    "stream_plane",
 ]
 
 _DOORS = {
     "AutomaticSettings": "settings",
+    "Guide": "guided",
     "MaskTree": "tree",
+    "SizeRange": "guided",
     "Thresholds": "settings",
     "automatic_masks": "pipeline",
     "exact_masks": "exact",
     "label_levels": "labels",
+    "like_these": "guided",
+    "segment_plane": "plane",
+    "stream_plane": "plane",
 }
 
 

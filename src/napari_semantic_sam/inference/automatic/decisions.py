@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
-
 from napari_semantic_sam.inference.automatic.duplicates import corners, suppress
 from napari_semantic_sam.inference.automatic.regions import clean_regions
 from napari_semantic_sam.inference.automatic.settings import Thresholds
@@ -44,9 +41,9 @@ def decide(
     return _without_duplicates(cleaned, unchanged, thresholds, across_levels)
 
 
-def groups_of(levels: Sequence[int], across_levels: bool) -> npt.NDArray[np.intp]:
-    """Return which masks compete with each other: all, or those of one level."""
-    return np.zeros(len(levels), np.intp) if across_levels else np.array(levels, dtype=np.intp)
+def group_of(level: int, across_levels: bool) -> int:
+    """Return a number that is the same for masks that compete with each other."""
+    return 0 if across_levels else level
 
 
 def _without_duplicates(
@@ -56,9 +53,9 @@ def _without_duplicates(
     across_levels: bool,
 ) -> list[Candidate]:
     kept = suppress(
-        corners(mask.box for mask in masks),
-        np.array(scores, dtype=np.float32),
-        groups_of([mask.level for mask in masks], across_levels),
+        [corners(mask.box) for mask in masks],
+        scores,
+        [group_of(mask.level, across_levels) for mask in masks],
         thresholds.box_overlap,
     )
     return [masks[index] for index in kept]

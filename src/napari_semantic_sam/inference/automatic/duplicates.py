@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,31 +10,73 @@ import numpy.typing as npt
 from napari_semantic_sam.inference.results import Box
 
 Floats = npt.NDArray[np.float32]
-Integers = npt.NDArray[np.intp]
-Bools = npt.NDArray[np.bool_]
+
+_ROOM = 64
 
 
-def corners(boxes: Iterable[Box]) -> Floats:
-    """Return the first and last pixels of half-open boxes, ``(N, 4)``.
+def corners(box: Box) -> Floats:
+    """Return the first and last pixels of a half-open box.
 
     The published pipeline measures boxes from the first to the last pixel, which makes each
     side one shorter than the number of its pixels.
     """
-    edges = np.array(list(boxes), dtype=np.float32).reshape(-1, 4)
-    edges[:, 2:] -= 1
-    return edges
+    y0, x0, y1, x1 = box
+    return np.array([y0, x0, y1 - 1, x1 - 1], dtype=np.float32)
 
 
-def suppress(boxes: Floats, scores: Floats, groups: Integers, threshold: float) -> list[int]:
+class KeptBoxes:
+    """The boxes kept so far, best first; boxes of different groups never compete.
+
+    Parameters
+    ----------
+    threshold : float
+        Boxes with a larger IoU are duplicates.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        self._threshold = threshold
+        self._boxes: dict[int, Floats] = {}
+        self._counts: dict[int, int] = {}
+
+    def rule_out(self, box: Floats, group: int, tolerance: float = 0.0) -> bool:
+        """Tell whether a box is certainly a duplicate of one that was kept.
+
+        Parameters
+        ----------
+        box : (4,) float array
+            First and last coordinates, as `corners` gives them.
+        group : int
+        tolerance : float
+            How far each coordinate may be off.
+        """
+        kept = self._boxes.get(group, np.empty((0, 4), np.float32))[: self._counts.get(group, 0)]
+        margin = 0.0
+        if tolerance:
+            margin = float((2 * tolerance / np.maximum(box[2:] - box[:2], tolerance)).sum())
+        return bool((_overlap(box, kept) > self._threshold + margin).any())
+
+    def keep(self, box: Floats, group: int) -> None:
+        """Add a box."""
+        count = self._counts.get(group, 0)
+        boxes = self._boxes.get(group, np.empty((_ROOM, 4), np.float32))
+        if count == len(boxes):
+            boxes = np.concatenate([boxes, np.empty_like(boxes)])
+        boxes[count] = box
+        self._boxes[group], self._counts[group] = boxes, count + 1
+
+
+def suppress(
+    boxes: Sequence[Floats], scores: Sequence[float], groups: Sequence[int], threshold: float
+) -> list[int]:
     """Keep the best-scored box of those that overlap more than a threshold.
 
     Parameters
     ----------
-    boxes : (N, 4) float array
+    boxes : sequence of N (4,) float arrays
         First and last coordinates, as `corners` gives them.
-    scores : (N,) float array
+    scores : sequence of N floats
         Of equal ones the first wins.
-    groups : (N,) int array
+    groups : sequence of N ints
         Boxes of different groups never compete.
     threshold : float
         IoU above which the lower-scored box is dropped.
@@ -44,63 +86,18 @@ def suppress(boxes: Floats, scores: Floats, groups: Integers, threshold: float) 
     list of int
         Positions of the kept boxes, best score first.
     """
-    order = np.argsort(-scores, kind="stable")
-    alive = np.ones(len(order), dtype=bool)
-    kept = []
-    for rank, index in enumerate(order.tolist()):
-        if not alive[rank]:
-            continue
-        kept.append(index)
-        rest = order[rank + 1 :]
-        rivals = (groups[rest] == groups[index]) & alive[rank + 1 :]
-        if rivals.any():
-            alive[rank + 1 :] &= ~(rivals & (_overlap(boxes[index], boxes[rest]) > threshold))
+    taken, kept = KeptBoxes(threshold), []
+    for index in best_first(scores):
+        if not taken.rule_out(boxes[index], groups[index]):
+            taken.keep(boxes[index], groups[index])
+            kept.append(index)
     return kept
 
 
-def undecided(
-    boxes: Floats,
-    scores: Floats,
-    groups: Integers,
-    certain: Bools,
-    tolerance: float,
-    threshold: float,
-) -> list[int]:
-    """Drop what `suppress` is sure to drop once the boxes are known exactly.
-
-    Parameters
-    ----------
-    boxes, scores, groups, threshold
-        As for `suppress`.
-    certain : (N,) bool array
-        Whether a box is sure to take part in the end.
-    tolerance : float
-        How far each coordinate of a box may be off.
-
-    Returns
-    -------
-    list of int
-        Positions of those that may be kept, best score first.
-    """
-    order = np.argsort(-scores, kind="stable")
-    state = np.zeros(len(order), dtype=np.int8)  # 0 certain so far, 1 in doubt, 2 dropped
-    state[~certain[order]] = 1
-    doubt = _doubt(boxes, tolerance)
-    kept = []
-    for rank, index in enumerate(order.tolist()):
-        if state[rank] == 2:
-            continue
-        kept.append(index)
-        rest = order[rank + 1 :]
-        same = (groups[rest] == groups[index]) & (state[rank + 1 :] < 2)
-        if not same.any():
-            continue
-        overlap = _overlap(boxes[index], boxes[rest])
-        margin = np.maximum(doubt[rest], doubt[index])
-        state[rank + 1 :][same & (overlap > threshold - margin)] |= 1
-        if state[rank] == 0:
-            state[rank + 1 :][same & (overlap > threshold + margin)] = 2
-    return kept
+def best_first(scores: Sequence[float]) -> list[int]:
+    """Return positions by falling score, equal ones in their order."""
+    order: list[int] = np.argsort(-np.array(scores, dtype=np.float32), kind="stable").tolist()
+    return order
 
 
 def _overlap(box: Floats, others: Floats) -> npt.NDArray[np.float64]:
@@ -112,10 +109,3 @@ def _overlap(box: Floats, others: Floats) -> npt.NDArray[np.float64]:
     with np.errstate(invalid="ignore", divide="ignore"):  # lines have no area
         ratio: npt.NDArray[np.float64] = (common / union).astype(np.float64)
     return ratio
-
-
-def _doubt(boxes: Floats, tolerance: float) -> npt.NDArray[np.float64]:
-    """How much the IoU of each box may be off."""
-    sides = (boxes[:, 2:] - boxes[:, :2]).clip(min=tolerance).astype(np.float64)
-    doubt: npt.NDArray[np.float64] = (2 * tolerance / sides).sum(axis=1)
-    return doubt

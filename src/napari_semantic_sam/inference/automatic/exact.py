@@ -6,9 +6,9 @@ import torch
 
 from napari_semantic_sam.inference.automatic.asking import Answers, ask
 from napari_semantic_sam.inference.automatic.decisions import decide
-from napari_semantic_sam.inference.automatic.full_size import Frame, full_size
 from napari_semantic_sam.inference.automatic.grid import regular_grid
 from napari_semantic_sam.inference.automatic.settings import AutomaticSettings
+from napari_semantic_sam.inference.masks import Frame, full_size
 from napari_semantic_sam.inference.predictor import PictureEmbedding, Predictor
 from napari_semantic_sam.inference.results import Candidate
 from napari_semantic_sam.model.config import DeformableConfig

@@ -28,6 +28,37 @@ def regular_grid(rows: int, columns: int | None = None) -> Points:
     return np.stack(np.meshgrid(xs, ys, indexing="xy"), axis=-1).reshape(-1, 2)
 
 
-def spaced_grid(size: tuple[int, int], spacing: float) -> Points:
-    """Return points at most so far apart, ``(x, y)`` in fractions of a ``(height, width)``."""
-    return regular_grid(*(max(1, math.ceil(side / spacing)) for side in size))
+def spaced_grid(
+    size: tuple[int, int], spacing: float, origin: tuple[float, float] = (0.0, 0.0)
+) -> Points:
+    """Return points of a lattice that does not depend on where a picture ends.
+
+    Parameters
+    ----------
+    size : (height, width)
+        Of the picture.
+    spacing : float
+        Of the lattice, whose first point lies half of it from the border. Where the last one
+        is farther than that from its border, one more lies at the border.
+    origin : (y, x)
+        Where the picture begins in a larger one over which the lattice lies, so that tiles
+        are asked at the same points.
+
+    Returns
+    -------
+    (N, 2) float array
+        ``(x, y)`` in fractions of the picture, row by row.
+    """
+    ys, xs = (_lattice(*along, spacing) for along in zip(size, origin, strict=True))
+    return np.stack(np.meshgrid(xs, ys, indexing="xy"), axis=-1).reshape(-1, 2)
+
+
+def _lattice(side: int, origin: float, spacing: float) -> npt.NDArray[np.float64]:
+    first = (math.ceil(origin / spacing - 0.5) + 0.5) * spacing - origin
+    points = np.arange(first, side, spacing)
+    if not len(points):
+        points = np.array([side / 2])
+    elif side - points[-1] > spacing / 2 + 1e-6:
+        points = np.append(points, side)
+    # Rounding must not carry a point over the border.
+    return np.minimum(points, side - 0.5) / side

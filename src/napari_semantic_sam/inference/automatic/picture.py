@@ -2,62 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy.typing as npt
 
-from napari_semantic_sam.inference.automatic.labels import label_levels
-from napari_semantic_sam.inference.automatic.pipeline import Progress, automatic_masks
-from napari_semantic_sam.inference.automatic.settings import AutomaticSettings, checked_levels
+from napari_semantic_sam.inference.automatic.guided import Guide
+from napari_semantic_sam.inference.automatic.pipeline import Progress
+from napari_semantic_sam.inference.automatic.plane import segment_plane
+from napari_semantic_sam.inference.automatic.settings import AutomaticSettings
+from napari_semantic_sam.inference.automatic.suited import main_level, suited_settings
+from napari_semantic_sam.inference.image import Plane
 from napari_semantic_sam.inference.level_labels import LevelLabels
-from napari_semantic_sam.inference.normalisation import normalise
 from napari_semantic_sam.inference.predictor import Predictor
-from napari_semantic_sam.model.config import LocalConfig
 
-_LOCAL_DEFAULTS = {"predicted_iou": 0.5, "stability": 0.6, "spacing": 16.0}
+__all__ = ["main_level", "segment_picture", "suited_settings"]
 
-
-def suited_settings(predictor: Predictor, levels: Iterable[int] = ()) -> AutomaticSettings:
-    """Return the settings that suit a checkpoint.
-
-    Its record names them; else published networks get the published thresholds.
-
-    Parameters
-    ----------
-    predictor : Predictor
-    levels : iterable of int
-        Those to look for; all when empty.
-
-    Raises
-    ------
-    UserError
-        If a level does not exist.
-    """
-    model = predictor.model
-    is_local = isinstance(model.config.decoder, LocalConfig)
-    known: dict[str, float] = (_LOCAL_DEFAULTS if is_local else {}) | model.automatic
-    usual = AutomaticSettings(checked_levels(levels, predictor.levels))
-    thresholds = replace(
-        usual.thresholds,
-        predicted_iou=known.get("predicted_iou", usual.thresholds.predicted_iou),
-        stability=known.get("stability", usual.thresholds.stability),
-    )
-    return replace(usual, thresholds=thresholds, spacing=known.get("spacing", usual.spacing))
-
-
-def main_level(predictor: Predictor) -> int | None:
-    """Return the level that suits a checkpoint best, if its record names one."""
-    level = predictor.model.automatic.get("level")
-    return None if level is None else int(level)
+_EVERYTHING = Guide()
 
 
 def segment_picture(
     predictor: Predictor,
-    image: npt.ArrayLike,
+    image: npt.ArrayLike | Plane,
     settings: AutomaticSettings,
     *,
     channels: Sequence[int] | None = None,
+    scale: float | None = None,
+    guide: Guide = _EVERYTHING,
     progress: Progress | None = None,
 ) -> LevelLabels:
     """Segment everything in a picture, one label image for each level.
@@ -65,11 +35,18 @@ def segment_picture(
     Parameters
     ----------
     predictor : Predictor
-    image, channels
-        See `Predictor.embed`.
+    image : array or Plane
+        As for `Predictor.embed`, or a plane of any size. What is larger than the network's
+        input is segmented tile by tile.
+    channels : one to three ints, optional
+        Of an array; see `Predictor.embed`.
+    scale : float, optional
+        See `Predictor.embed_plane`.
     settings : AutomaticSettings
+    guide : Guide
+        Sizes and the region that are wanted; everything when left out.
     progress : callable, optional
-        See `automatic_masks`.
+        See `Watch`.
 
     Returns
     -------
@@ -81,10 +58,6 @@ def segment_picture(
     UserError
         As `Predictor.embed`.
     """
-    values = normalise(image, channels=channels)
-    shape = (values.shape[0], values.shape[1])
-    if (values == values[:1, :1]).all():  # the network would find something even there
-        return label_levels([], settings.levels, shape)
-    embedding = predictor.embed(image, channels=channels)
-    masks = automatic_masks(predictor, embedding, settings, progress=progress)
-    return label_levels(masks, settings.levels, shape, main_level=main_level(predictor))
+    plane = image if isinstance(image, Plane) else Plane.of(image, channels)
+    embedding = predictor.embed_plane(plane, scale=scale)
+    return segment_plane(predictor, embedding, settings, guide=guide, progress=progress)

@@ -4,17 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
+from napari_semantic_sam.inference.automatic.boxes import BoxIndex
 from napari_semantic_sam.inference.label_runs import PARENT_COVER
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 from napari_semantic_sam.inference.levels import SAME_IOU
-from napari_semantic_sam.inference.results import Candidate, CroppedMask
+from napari_semantic_sam.inference.results import Box
 
 Node = tuple[int, int]
 """Level and index of a label."""
+
+
+class Nested(Protocol):
+    """A mask among others, of which some lie in it; a frozen dataclass such as `Candidate`."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def box(self) -> Box:
+        """Pixels ``[y0:y1, x0:x1]`` that hold it."""
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+
+    @property
+    def level(self) -> int:
+        """1 (coarsest) .. K."""
+
+    @property
+    def predicted_iou(self) -> float:
+        """The network's own estimate."""
+
+    def common(self, other: Self, /) -> int:
+        """Return how many pixels it shares with another mask."""
+
+
+Mask = TypeVar("Mask", bound=Nested)
 
 
 @dataclass(frozen=True)
@@ -72,14 +99,14 @@ class MaskTree:
         return self.rows[node].area / self.rows[above].area if above else float("nan")
 
 
-def distinct_masks(masks: Sequence[Candidate], main_level: int | None = None) -> list[Candidate]:
+def distinct_masks(masks: Sequence[Mask], main_level: int | None = None) -> list[Mask]:
     """Merge masks that are the same, whatever their level.
 
     Of masks with an IoU above 0.95 the one with the highest predicted IoU survives.
 
     Parameters
     ----------
-    masks : sequence of Candidate
+    masks : sequence of Candidate or PlaneMask
         Of one picture.
     main_level : int, optional
         The survivor gets the level nearest to this one of all levels at which it was
@@ -87,14 +114,14 @@ def distinct_masks(masks: Sequence[Candidate], main_level: int | None = None) ->
 
     Returns
     -------
-    list of Candidate
+    list of the same
         Best predicted IoU first.
     """
     ranked = sorted(masks, key=lambda mask: -mask.predicted_iou)
     facts = _Facts(ranked)
     found_at: dict[int, set[int]] = {}
     for index, mask in enumerate(ranked):
-        near = facts.touching(index, [*found_at])
+        near = (other for other in facts.touching(index) if other in found_at)
         same = next((other for other in near if facts.iou(index, other) > SAME_IOU), index)
         found_at.setdefault(same, set()).add(mask.level)
     if main_level is None:
@@ -105,7 +132,7 @@ def distinct_masks(masks: Sequence[Candidate], main_level: int | None = None) ->
     ]
 
 
-def repair_chains(masks: Sequence[Candidate], levels: Sequence[int]) -> list[Candidate]:
+def repair_chains(masks: Sequence[Mask], levels: Sequence[int]) -> list[Mask]:
     """Give every mask a finer level than the mask that contains it.
 
     Each chain of masks, from one that lies in no other down to one that holds no other,
@@ -114,14 +141,14 @@ def repair_chains(masks: Sequence[Candidate], levels: Sequence[int]) -> list[Can
 
     Parameters
     ----------
-    masks : sequence of Candidate
+    masks : sequence of Candidate or PlaneMask
         Distinct ones.
     levels : sequence of int
         That may be handed out, coarse to fine.
 
     Returns
     -------
-    list of Candidate
+    list of the same
         In the order given.
     """
     parents = _parents(masks)
@@ -182,13 +209,15 @@ class _Chains:
         return heights
 
 
-def _parents(masks: Sequence[CroppedMask]) -> list[int | None]:
+def _parents(masks: Sequence[Nested]) -> list[int | None]:
     """Return the smallest larger mask that covers enough of each."""
     facts = _Facts(masks)
     by_area = sorted(range(len(masks)), key=lambda index: (-facts.areas[index], index))
+    place = {index: number for number, index in enumerate(by_area)}
     parents: list[int | None] = [None] * len(masks)
-    for place, index in enumerate(by_area):
-        for other in reversed(facts.touching(index, by_area[:place])):
+    for index in by_area:
+        larger = (other for other in facts.touching(index) if place[other] < place[index])
+        for other in sorted(larger, key=lambda each: -place[each]):
             if facts.common(index, other) >= PARENT_COVER * facts.areas[index]:
                 parents[index] = other
                 break
@@ -198,30 +227,18 @@ def _parents(masks: Sequence[CroppedMask]) -> list[int | None]:
 class _Facts:
     """Areas and boxes of masks, to find the few pairs whose pixels must be looked at."""
 
-    def __init__(self, masks: Sequence[CroppedMask]) -> None:
+    def __init__(self, masks: Sequence[Nested]) -> None:
         self._masks = masks
-        self._boxes = np.array([mask.box for mask in masks], dtype=np.int64).reshape(-1, 4)
+        self._index = BoxIndex(mask.box for mask in masks)
         self.areas = [mask.area for mask in masks]
 
-    def touching(self, index: int, others: list[int]) -> list[int]:
-        """Return those of `others`, in their order, whose box meets the mask's."""
-        chosen = np.array(others, dtype=np.intp)
-        boxes, box = self._boxes[chosen], self._boxes[index]
-        meets: npt.NDArray[np.bool_] = (boxes[:, :2] < box[2:]).all(axis=1) & (
-            boxes[:, 2:] > box[:2]
-        ).all(axis=1)
-        return chosen[meets].tolist()
+    def touching(self, index: int) -> list[int]:
+        """Return those whose box meets the mask's, itself among them, in their order."""
+        return self._index.meeting(self._masks[index].box)
 
     def common(self, first: int, second: int) -> int:
         """Return how many pixels two masks share."""
-        one, other = self._masks[first], self._masks[second]
-        y0, x0 = np.maximum(self._boxes[first, :2], self._boxes[second, :2]).tolist()
-        y1, x1 = np.minimum(self._boxes[first, 2:], self._boxes[second, 2:]).tolist()
-        parts = [
-            mask.crop[y0 - mask.box[0] : y1 - mask.box[0], x0 - mask.box[1] : x1 - mask.box[1]]
-            for mask in (one, other)
-        ]
-        return int(np.count_nonzero(parts[0] & parts[1]))
+        return self._masks[first].common(self._masks[second])
 
     def iou(self, first: int, second: int) -> float:
         """Return the IoU of two masks; 0 if their areas rule out that it is high."""

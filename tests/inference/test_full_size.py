@@ -7,7 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from napari_semantic_sam.inference.masks import cut_out, stability
+from napari_semantic_sam.inference.masks import Frame, full_size
+from napari_semantic_sam.model.predictions import MaskPiece
 from napari_semantic_sam.model.types import Geometry
 
 CASES = [  # input, stride, picture
@@ -31,6 +32,12 @@ def geometry_of(size):
     return Geometry(size, tuple(side + -side % 32 for side in size))
 
 
+def candidates(logits, geometry, stride, shape):
+    frame = Frame(geometry, stride, shape)
+    for values in logits:
+        yield full_size(MaskPiece(0, 0, values), frame, token=0, level=1, predicted_iou=0.5)
+
+
 def interpolate_all(logits, geometry, shape):
     y, x = ((torch.arange(side) + 0.5) / side for side in shape)
     y = y * geometry.image_size[0] / geometry.padded_size[0]
@@ -46,13 +53,10 @@ def test_crops_are_those_of_the_whole_picture(size, stride, shape):
     geometry = geometry_of(size)
     logits = smooth_logits(8, geometry, stride)
     expected = interpolate_all(logits, geometry, shape)
-    for values, ((y0, x0, y1, x1), crop) in zip(
-        expected, cut_out(logits, geometry, stride, shape), strict=True
-    ):
-        mask = np.zeros(shape, dtype=bool)
-        mask[y0:y1, x0:x1] = crop
+    for values, found in zip(expected, candidates(logits, geometry, stride, shape), strict=True):
         certain = np.abs(values) > 1e-4
-        np.testing.assert_array_equal(mask[certain], values[certain] > 0)
+        np.testing.assert_array_equal(found.full_mask()[certain], values[certain] > 0)
+        crop = found.crop
         assert crop[0].any()
         assert crop[-1].any()
         assert crop[:, 0].any()
@@ -66,33 +70,33 @@ def test_a_single_positive_logit_is_not_lost(size, stride, shape):
         (1, geometry.padded_size[0] // stride, geometry.padded_size[1] // stride), -1.0
     )
     logits[0, 3, 5] = 9
-    ((y0, x0, y1, x1), crop) = cut_out(logits, geometry, stride, shape)[0]
-    mask = np.zeros(shape, dtype=bool)
-    mask[y0:y1, x0:x1] = crop
+    (found,) = candidates(logits, geometry, stride, shape)
+    mask = found.full_mask()
     np.testing.assert_array_equal(mask, interpolate_all(logits, geometry, shape)[0] > 0)
     assert mask.any()
 
 
 def test_everything_positive_is_the_whole_picture():
     geometry = geometry_of((50, 70))
-    ((box, crop),) = cut_out(torch.ones(1, 32, 48), geometry, 2, (45, 77))
-    assert box == (0, 0, 45, 77)
-    assert crop.all()
+    (found,) = candidates(torch.ones(1, 32, 48), geometry, 2, (45, 77))
+    assert found.box == (0, 0, 45, 77)
+    assert found.crop.all()
 
 
 def test_nothing_positive_and_only_padding_positive_are_empty():
     geometry = Geometry((20, 64), (32, 64))
     logits = torch.full((2, 16, 32), -3.0)
     logits[1, 12:] = 3
-    for box, crop in cut_out(logits, geometry, 2, (20, 64)):
-        assert box == (0, 0, 0, 0)
-        assert crop.shape == (0, 0)
+    for found in candidates(logits, geometry, 2, (20, 64)):
+        assert found.box == (0, 0, 0, 0)
+        assert found.crop.shape == (0, 0)
 
 
 def test_stability_counts_inside_the_picture():
     geometry = Geometry((20, 64), (32, 64))
-    logits = torch.full((3, 16, 32), -3.0)
-    logits[:2, :4] = 2.0  # surely inside: 4 rows of 10 in the picture
-    logits[1, 4:8] = 0.5  # possibly: 4 more
-    logits[:, 10:] = 9.0  # padding, which does not count
-    np.testing.assert_allclose(stability(logits, geometry, 2), [1, 0.5, 0])
+    logits = torch.full((3, 32, 64), -3.0)
+    logits[:2, :8] = 2.0  # surely inside: 8 rows of 20 in the picture
+    logits[1, 8:16] = 0.5  # possibly: 8 more
+    logits[:, 20:] = 9.0  # padding, which does not count
+    found = [each.stability for each in candidates(logits, geometry, 1, (20, 64))]
+    np.testing.assert_allclose(found, [1, 0.5, 0])

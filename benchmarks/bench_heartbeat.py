@@ -1,0 +1,196 @@
+"""How long the user interface is deaf while the panel works.
+
+    QT_QPA_PLATFORM=offscreen python benchmarks/bench_heartbeat.py \
+        --output benchmarks/results/heartbeat.json
+
+A timer on the thread of the user interface fires every 10 ms; what is reported is how long it
+had to wait. Drawing on the screen, which is napari's part, is not included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from napari.components import ViewerModel
+from napari.utils import interactions
+from qtpy.QtCore import QEventLoop, QTimer
+from qtpy.QtWidgets import QApplication
+
+from _report import write_report
+from bench_latency import picture
+from bench_preview import MOUSE_EVENTS_PER_SECOND, path
+from napari_semantic_sam.widgets.annotator import Annotator
+
+BEAT_MS = 10
+LONGEST_WAIT_S = 300
+
+
+class Heartbeat:
+    """Notes when a timer of the user interface fires, and lets it run until something is so."""
+
+    def __init__(self) -> None:
+        self.gaps: list[float] = []
+        self._last = 0.0
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._beat)
+        self._timer.start(BEAT_MS)
+
+    def during(self, do: Callable[[], object], until: Callable[[], bool]) -> None:
+        """Do something and run the user interface until it has had its effect."""
+        self._last = start = time.perf_counter()
+        do()
+        while not until():
+            if time.perf_counter() - start > LONGEST_WAIT_S:
+                raise TimeoutError("what was waited for did not happen")
+            self._run(5)
+        self._beat()
+
+    def _run(self, milliseconds: int) -> None:
+        loop = QEventLoop()
+        QTimer.singleShot(milliseconds, loop.quit)
+        loop.exec()
+
+    def _beat(self) -> None:
+        now = time.perf_counter()
+        self.gaps.append(1000 * (now - self._last))
+        self._last = now
+
+
+def measured(what: str, side: int, act: Callable[[Heartbeat], None]) -> dict[str, object]:
+    """Return how long the user interface was deaf while something was done."""
+    heart = Heartbeat()
+    act(heart)
+    ordered = sorted(heart.gaps)
+    return {
+        "what": what,
+        "picture": f"{side} × {side}",
+        "longest gap, ms": ordered[-1],
+        "99 of 100, ms": ordered[int(0.99 * (len(ordered) - 1))],
+        "median, ms": statistics.median(ordered),
+    }
+
+
+def lasting(seconds: float) -> Callable[[], bool]:
+    """Return a condition that comes true after some time."""
+    end = time.perf_counter() + seconds
+    return lambda: time.perf_counter() > end
+
+
+def rows_of(
+    side: int, model: str, device: str, clicks: int, seconds: float
+) -> list[dict[str, object]]:
+    """Go through a small annotation of a picture."""
+    viewer = ViewerModel()
+    image = viewer.add_image(picture(side))
+    annotator = Annotator(viewer)
+    idle = measured("nothing", side, lambda heart: heart.during(_nothing, lasting(seconds)))
+    opening = measured(
+        "open and embed",
+        side,
+        lambda heart: heart.during(
+            lambda: annotator.start(image, model, device), lambda: annotator.session is not None
+        ),
+    )
+    asking, keeping = _clicking(annotator, side, clicks), _keeping(annotator, side, clicks)
+    hovering = _hovering(annotator, viewer, side, seconds)
+    rows = [
+        idle,
+        opening,
+        measured("click and see the masks", side, asking),
+        measured("click and keep", side, keeping),
+        measured("preview under the mouse", side, hovering),
+    ]
+    annotator.close()
+    return rows
+
+
+def _nothing() -> None:
+    pass
+
+
+def _clicking(annotator: Annotator, side: int, clicks: int) -> Callable[[Heartbeat], None]:
+    def act(heart: Heartbeat) -> None:
+        for step in range(clicks):
+            annotator.next_object()
+            place = path(step * 40, side)
+            heart.during(
+                lambda place=place: annotator.clicks.add(place),
+                lambda: not annotator.session.waiting,
+            )
+
+    return act
+
+
+def _keeping(annotator: Annotator, side: int, clicks: int) -> Callable[[Heartbeat], None]:
+    ask = _clicking(annotator, side, 1)
+
+    def act(heart: Heartbeat) -> None:
+        for _ in range(clicks):
+            ask(heart)
+            heart.during(annotator.keep, lasting(0.1))
+            heart.during(annotator.undo, lasting(0.1))
+
+    return act
+
+
+def _hovering(
+    annotator: Annotator, viewer: ViewerModel, side: int, seconds: float
+) -> Callable[[Heartbeat], None]:
+    def act(heart: Heartbeat) -> None:
+        annotator.next_object()
+        annotator.set_hover(True)
+        end, step = lasting(seconds), 0
+        while not end():
+            event = SimpleNamespace(
+                position=path(step, side), dims_displayed=[0, 1], is_dragging=False
+            )
+            heart.during(
+                lambda event=event: interactions.mouse_move_callbacks(viewer, event),
+                lasting(1 / MOUSE_EVENTS_PER_SECOND),
+            )
+            step += 1
+        annotator.set_hover(False)
+
+    return act
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/heartbeat.json"))
+    parser.add_argument("--model", default="tiny")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--sides", type=int, nargs="+", default=[512, 1024, 2048])
+    parser.add_argument("--clicks", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=4)
+    options = parser.parse_args()
+    load = os.getloadavg()[0]
+    application = QApplication([])
+    rows = [
+        row
+        for side in options.sides
+        for row in rows_of(side, options.model, options.device, options.clicks, options.seconds)
+    ]
+    settings = {
+        "clicks": options.clicks,
+        "seconds": options.seconds,
+        "torch threads": torch.get_num_threads(),
+        "nice": os.nice(0),
+        "load before": f"{load:.1f}",
+    }
+    note = (
+        "The rows “nothing” are what other programs on the computer cost; a longer gap in the "
+        "others is the panel's."
+    )
+    write_report(options.output, "How long the user interface is deaf", rows, settings, [note])
+    application.quit()
+
+
+if __name__ == "__main__":
+    main()

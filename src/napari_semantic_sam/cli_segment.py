@@ -1,0 +1,163 @@
+"""The command ``segment``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_semantic_sam.cli_support import (
+    Channels,
+    Device,
+    Model,
+    load_predictor,
+    read_channels,
+    read_whole_numbers,
+    tell_error,
+)
+from napari_semantic_sam.errors import UserError
+
+if TYPE_CHECKING:
+    from napari_semantic_sam.batch.files import SegmentReport
+
+
+def segment(
+    images: Annotated[
+        list[Path], typer.Argument(help="TIFF, PNG or JPEG files, OME-Zarr folders.")
+    ],
+    output: Annotated[Path, typer.Option(help="Folder for the label images and tables.")],
+    points: Annotated[str, typer.Option(help='Clicks in pixels: "y,x;y,x"')] = "",
+    boxes: Annotated[str, typer.Option(help='Boxes in pixels: "y0,x0,y1,x1;…"')] = "",
+    model: Model = "tiny",
+    device: Device = "auto",
+    channels: Channels = "",
+    axes: Annotated[
+        str, typer.Option(help="What the dimensions are, if a file does not say: ZYX, TCYX, …")
+    ] = "",
+    plane: Annotated[
+        str, typer.Option(help="Of stacks, only this: z=5 or t=2,z=5; else every plane.")
+    ] = "",
+    pixel_size: Annotated[
+        float | None,
+        typer.Option(min=1e-6, help="Micrometres per pixel, if the files do not say it right."),
+    ] = None,
+    object_size: Annotated[
+        str,
+        typer.Option(help="How large objects are across, 30 (pixels) or 12um; sets the scale."),
+    ] = "",
+    scale: Annotated[
+        float | None,
+        typer.Option(help="Pixels the model sees per pixel of the picture, 1/64 to 16."),
+    ] = None,
+    automatic: Annotated[
+        bool, typer.Option("--automatic", help="Segment everything, without clicks and boxes.")
+    ] = False,
+    levels: Annotated[
+        str, typer.Option(help="With --automatic: levels to look for (1,3,6); else all.")
+    ] = "",
+    sizes: Annotated[
+        str,
+        typer.Option(help="With --automatic: diameters to look for, 10:40 (pixels) or 2.5:10um."),
+    ] = "",
+    region: Annotated[
+        Path | None,
+        typer.Option(help="With --automatic: a label image or GeoJSON; look only inside."),
+    ] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="With --automatic: tables of sizes and shapes.")
+    ] = False,
+    link: Annotated[
+        bool,
+        typer.Option(
+            "--link/--no-link",
+            help="With --automatic: of stacks, whether an object has one number in all planes.",
+        ),
+    ] = True,
+) -> None:
+    """Segment the same clicks and boxes in pictures, or everything in them.
+
+    Writes one label image for each level and a table of the masks for each picture; stacks are
+    segmented plane by plane. What an automatic run has finished is not done again.
+    """
+    from napari_semantic_sam.batch.guiding import Wishes
+    from napari_semantic_sam.batch.object_scale import ObjectScale
+    from napari_semantic_sam.batch.pictures import PictureOptions
+
+    clicks = [(y, x) for y, x in _coordinates("--points", points, "y,x")]
+    corners = [(y0, x0, y1, x1) for y0, x0, y1, x1 in _coordinates("--boxes", boxes, "y0,x0,y1,x1")]
+    wanted = read_whole_numbers("--levels", levels, 'whole numbers as "1,3,6"')
+    seen = ObjectScale(object_size, scale)
+    options = PictureOptions(axes, read_channels(channels), _plane(plane), pixel_size, seen)
+    if automatic and (clicks or corners):
+        raise UserError("--automatic finds everything by itself; leave out --points and --boxes.")
+    if not automatic and (wanted or measure or sizes or region or not link):
+        raise UserError(
+            "--levels, --sizes, --region, --measure and --no-link belong to --automatic; add it or "
+            "leave them out."
+        )
+
+    wishes = Wishes(sizes, region)
+    wishes.check()  # now, as loading the model takes longer
+    seen.check()
+
+    predictor = load_predictor(model, device)
+    if automatic:
+        from napari_semantic_sam.batch.automatic import segment_everything
+        from napari_semantic_sam.inference.automatic.picture import suited_settings
+
+        reports = segment_everything(
+            images,
+            predictor,
+            suited_settings(predictor, wanted),
+            output,
+            options=options,
+            wishes=wishes,
+            measure=measure,
+            link=link,
+            progress=_tell_segmented,
+        )
+    else:
+        from napari_semantic_sam.batch.segment import segment_files
+
+        reports = segment_files(
+            images,
+            predictor,
+            clicks,
+            corners,
+            output,
+            options=options,
+            progress=_tell_segmented,
+        )
+    if any(report.error or report.skipped for report in reports):
+        raise typer.Exit(1)
+
+
+def _coordinates(option: str, text: str, form: str) -> list[tuple[float, ...]]:
+    try:
+        rows = [tuple(map(float, row.split(","))) for row in text.split(";") if row.strip()]
+    except ValueError:
+        rows = [()]
+    if any(len(row) != len(form.split(",")) for row in rows):
+        raise UserError(f'{option} "{text}" cannot be read; write numbers as "{form};{form}".')
+    return rows
+
+
+def _plane(text: str) -> dict[str, int]:
+    found = [re.fullmatch(r"\s*([tzTZ])\s*=\s*(\d+)\s*", part) for part in text.split(",") if part]
+    chosen = {match[1].upper(): int(match[2]) for match in found if match}
+    if len(chosen) < len(found):
+        raise UserError(f'--plane "{text}" cannot be read; write "z=5", "t=2" or "t=2,z=5".')
+    return chosen
+
+
+def _tell_segmented(report: SegmentReport) -> None:
+    for sentence in report.notices:
+        print("Note:", sentence, file=sys.stderr)
+    for sentence in filter(None, (*report.skipped, report.error)):
+        tell_error(sentence)
+    if not report.error:
+        before = " (done before)" if report.done_before else ""
+        print(f"{report.image}: {report.masks} masks in {report.files[-1].parent}{before}")

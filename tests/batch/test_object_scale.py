@@ -1,0 +1,58 @@
+"""The scale of a run, from what a user says about objects."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from napari_semantic_sam.batch.object_scale import ObjectScale
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.image.source import ImageSource
+from napari_semantic_sam.model.config import PRESETS
+
+TINY = PRESETS["tiny"]
+
+
+def plane(pixel_size=None):
+    return ImageSource((np.zeros((300, 200), np.uint8),), "YX", pixel_size=pixel_size).plane()
+
+
+@pytest.mark.parametrize(
+    ("wish", "pixel_size", "scale"),
+    [
+        (ObjectScale(), 0.5, None),
+        (ObjectScale(scale=0.25), 0.5, 0.25),
+        (ObjectScale("128"), 0.5, 0.5),
+        (ObjectScale(" 32 px"), None, 2.0),
+        (ObjectScale("64um"), 0.5, 0.5),
+        (ObjectScale("8.0 µm"), 0.25, 2.0),
+    ],
+)
+def test_a_wish_gives_the_scale_of_a_plane(wish, pixel_size, scale):
+    wish.check()
+    assert wish.of(plane(pixel_size), TINY) == scale
+
+
+@pytest.mark.parametrize(
+    ("wish", "sentence"),
+    [
+        (ObjectScale("12um", 0.5), "leave out --scale or --object-size"),
+        (ObjectScale("large"), '--object-size "large" cannot be read; write "30" in pixels'),
+        (ObjectScale("-3"), "cannot be read"),
+        (ObjectScale(scale=99.0), "scale must be a number from 1/64 to 16"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_done(wish, sentence):
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        wish.check()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("12um", "size of a pixel is not known"), ("0", "size of objects must be a number of pixels")],
+)
+def test_what_a_plane_does_not_allow_is_said(text, sentence):
+    with pytest.raises(UserError, match=sentence):
+        ObjectScale(text).of(plane(), TINY)
