@@ -16,22 +16,30 @@ from napari_semantic_sam.annotation.engine import (
     open_picture,
 )
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.image.source import ImageSource
 from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.inference.results import Candidate, CroppedMask, PromptResult
+from napari_semantic_sam.model.config import PRESETS
 
-REQUEST = Request("cells", np.zeros((10, 12)), "tiny", "cpu")
+REQUEST = Request(ImageSource((np.zeros((10, 12)),), "YX", name="cells"), "tiny", "cpu")
 
 
 class Predictor:
     """Gives every prompt two identical masks and one that lies inside."""
 
     def __init__(self, model=None):
-        self.model = model or SimpleNamespace(device="cpu", level_order=(0, 1, 2))
+        self.model = model or SimpleNamespace(
+            device="cpu", level_order=(0, 1, 2), config=PRESETS["tiny"]
+        )
 
-    def embed(self, image, *, contrast_limits=None):
-        if image.ndim != 2:
-            raise UserError("The picture has too many dimensions.")
-        return SimpleNamespace(shape=image.shape)
+    def embed_plane(self, plane, *, scale=None):
+        return SimpleNamespace(
+            scale=scale,
+            shape=plane.shape,
+            is_one_tile=True,
+            tile_for=lambda prompt: prompt,
+            embed=lambda tile: plane.read((0, 0, *plane.shape)),
+        )
 
     def predict(self, embedding, points=(), boxes=()):
         kinds = ["click"] * len(points) + ["box"] * len(boxes)
@@ -55,7 +63,7 @@ def loaded(monkeypatch):
     def load_model(name, device, *, progress, cancelled):
         calls.append((name, device))
         progress(3_000_000, 6_000_000)
-        return SimpleNamespace(device="cpu", level_order=(2, 0, 1))
+        return SimpleNamespace(device="cpu", level_order=(2, 0, 1), config=PRESETS["tiny"])
 
     monkeypatch.setattr(napari_semantic_sam, "load_model", load_model, raising=False)
     monkeypatch.setattr(napari_semantic_sam, "Predictor", Predictor, raising=False)
@@ -79,6 +87,18 @@ def test_opening_loads_and_embeds_and_says_so(loaded):
     ]
 
 
+def test_the_object_size_sets_the_scale_of_all_planes(loaded):
+    source = ImageSource((np.zeros((3, 200, 300)),), "ZYX", name="stack")
+    usual = open_picture(Request(source, "tiny", "cpu", (2,)), lambda *_: None, never)
+    assert (usual.scale, usual.embedding.scale) == (None, None)
+    assert "seen as a whole" in usual.because
+    wanted = Request(source, "tiny", "cpu", (2,), object_size=128.0)
+    opened = open_picture(wanted, lambda *_: None, never)
+    assert (opened.scale, opened.embedding.scale) == (0.5, 0.5)
+    assert "about 128 pixels across" in opened.because
+    assert opened.at((0,)).embedding.scale == 0.5
+
+
 def test_a_loaded_model_is_used_again(loaded):
     model = LoadedModel("tiny", "cpu", Predictor())
     assert open_picture(REQUEST, print, never, model).model is model
@@ -96,14 +116,42 @@ def test_cancelled_before_embedding_gives_nothing(loaded):
     assert open_picture(REQUEST, lambda *_: None, lambda: True) is None
 
 
-def test_an_error_names_the_picture(loaded):
-    request = Request("stack", np.zeros((3, 9, 9)), "tiny", "cpu")
-    with pytest.raises(UserError, match=r"^stack: The picture has too many dimensions"):
+class Stack:
+    """Lazy planes, of which one is damaged; notes what is read."""
+
+    shape, dtype = (3, 9, 11), np.dtype("u2")
+
+    def __init__(self):
+        self.read = set()
+
+    def __getitem__(self, key):
+        if key[0] == 1:
+            raise OSError("chunk 1 is missing")
+        self.read.add(key[0])
+        return np.full(self.shape, 7, self.dtype)[key]
+
+
+def test_an_error_names_the_picture_and_the_plane(loaded):
+    request = Request(ImageSource((Stack(),), "ZYX", name="stack"), "tiny", "cpu", (1,))
+    with pytest.raises(UserError, match=r"^stack \(z = 1\) could not be read.*chunk 1"):
         open_picture(request, lambda *_: None, never)
 
 
+def test_only_the_wanted_plane_of_a_stack_is_read(loaded):
+    stack = Stack()
+    request = Request(ImageSource((stack,), "ZYX", name="stack"), "tiny", "cpu", (2,))
+    opened = open_picture(request, lambda *_: None, never)
+    assert opened.plane == (2,)
+    assert stack.read == {2}
+    other = opened.at((0,))
+    assert other.plane == (0,)
+    assert other.embedding.shape == (9, 11)
+    assert stack.read == {2}  # nothing before a prompt needs it
+
+
 def opened():
-    return OpenPicture(LoadedModel("tiny", "cpu", Predictor()), SimpleNamespace(shape=(10, 12)))
+    embedding = SimpleNamespace(shape=(10, 12))
+    return OpenPicture(LoadedModel("tiny", "cpu", Predictor()), embedding, REQUEST.source)
 
 
 @pytest.mark.parametrize(

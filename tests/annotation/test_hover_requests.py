@@ -59,7 +59,7 @@ class Predictor:
     def __init__(self, finds_nothing=False):
         self.finds_nothing = finds_nothing
 
-    def predict(self, embedding, points=(), boxes=()):
+    def predict(self, embedding, points=(), boxes=(), *, draft=False):
         ((y, x),) = points
         masks = [
             Candidate(
@@ -78,7 +78,7 @@ class Predictor:
 
 def under(level, **options):
     opened = OpenPicture(
-        LoadedModel("tiny", "cpu", Predictor(**options)), SimpleNamespace(shape=(40, 40))
+        LoadedModel("tiny", "cpu", Predictor(**options)), SimpleNamespace(shape=(40, 40)), None
     )
     return outline_under(opened, Spot(20, 15, level), COLOURS)
 

@@ -157,7 +157,7 @@ def test_the_file_is_plain_json_without_nan(path):
 
     lines = [json.loads(line, parse_constant=refuse) for line in path.read_text().splitlines()]
     header, *events = lines
-    assert header["journal"] == 1
+    assert header["journal"] == 2
     assert header["image_hash"] == HEADER.image_hash
     assert [each["event"] for each in events] == ["step", "step", "step", "undo", "redo", "end"]
 

@@ -9,12 +9,15 @@ import pytest
 import tifffile
 import torch
 
+from napari_semantic_sam import Predictor, load_model
 from napari_semantic_sam.annotation.commit import KeepOptions
 from napari_semantic_sam.annotation.engine import Request, find_candidates, open_picture
 from napari_semantic_sam.annotation.journal import Journal
 from napari_semantic_sam.annotation.journal_header import describe
+from napari_semantic_sam.annotation.replay import replay
 from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.inference.cleanup import CleanUp
+from napari_semantic_sam.inference.image.source import ImageSource
 from napari_semantic_sam.inference.level_labels import LevelLabels
 from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.model.checkpoint import save_checkpoint
@@ -39,13 +42,15 @@ def save_model(path, seed):
 class Annotating:
     """A session with a journal, in which the model answers at once."""
 
-    def __init__(self, folder, checkpoint, limits=None):
+    def __init__(self, folder, checkpoint, limits=None, stack=(), size=None):
         self.image, self.path = folder / "cells.tif", folder / "cells.jsonl"
-        picture = np.random.default_rng(0).integers(0, 4000, SHAPE).astype(">u2")
-        tifffile.imwrite(self.image, picture, byteorder=">")
-        request = Request("cells", picture, str(checkpoint), "cpu", limits)
+        picture = np.random.default_rng(0).integers(0, 4000, (*stack, *SHAPE)).astype(">u2")
+        tifffile.imwrite(self.image, picture, byteorder=">", photometric="minisblack")
+        axes = "ZYX"[-picture.ndim :]
+        self.source = ImageSource((picture,), axes, None, limits, name="cells")
+        request = Request(self.source, str(checkpoint), "cpu", (1,) * len(stack), size)
         self.opened = open_picture(request, lambda *_: None, lambda: False)
-        self.session = AnnotationSession(LevelLabels(SHAPE))
+        self.session = AnnotationSession(LevelLabels(SHAPE, stack))
         self.journal = Journal(
             self.path,
             self.session.levels,
@@ -62,7 +67,7 @@ class Annotating:
             for each in prompts
             if each.kind == "label"
         }
-        found = find_candidates(self.opened, prompts, labels)
+        found = find_candidates(self.opened.at(self.session.plane), prompts, labels)
         self.session.receive(group, prompts, found)
         return len(found.candidates)
 
@@ -120,6 +125,21 @@ def test_the_same_model_finds_the_same_objects(annotated, command_line):
     assert total == f"{len(rows)} of {len(rows)} objects are the same."
 
 
+@pytest.mark.parametrize("as_array", [True, False])
+def test_objects_of_a_stack_are_computed_again_in_their_planes(tmp_path, checkpoint, as_array):
+    work = Annotating(tmp_path, checkpoint, stack=(3,))
+    for plane, where in ((1, (20.0, 30.0)), (2, (40.0, 60.0)), (0, (30.0, 50.0))):
+        work.session.go((plane,))
+        work.ask(Prompt("click", where))
+        work.keep("replace")
+    work.session.undo()
+    work.journal.close()
+    picture = work.source.levels[0] if as_array else work.source
+    found = replay(work.path, picture, lambda name, device: Predictor(load_model(name, device)))
+    assert [each.step for each in found] == [2, 4]
+    assert all(each.is_same for each in found)
+
+
 def test_an_object_that_differs_is_told(annotated, command_line):
     lines = [json.loads(line) for line in annotated.path.read_text().splitlines()]
     kept = next(each for each in lines if "origin" in each)
@@ -166,6 +186,23 @@ def test_contrast_limits_are_used_and_another_preparation_is_refused(
     code, _, err = command_line("replay", work.path, work.image)
     assert code == 1
     assert "prepared differently" in err
+
+
+def test_the_object_size_is_used_again(tmp_path, checkpoint, command_line):
+    work = Annotating(tmp_path, checkpoint, size=48.0)
+    assert work.opened.embedding.scale == pytest.approx(64 / 48)
+    work.ask(Prompt("click", (20.0, 30.0)))
+    work.keep()
+    work.journal.close()
+    code, out, err = command_line("replay", work.path, work.image)
+    assert (code, err) == (0, "")
+    assert "1.00000" in out
+    header, *events = map(json.loads, work.path.read_text().splitlines())
+    assert header.pop("scale") == pytest.approx(64 / 48)  # as if written before there was one
+    work.path.write_text("".join(json.dumps(line) + "\n" for line in (header, *events)))
+    code, _, err = command_line("replay", work.path, work.image)
+    assert code == 1
+    assert "prepared differently: by another version, contrast limits or object size" in err
 
 
 def test_a_journal_without_objects_has_nothing_to_compare(tmp_path, checkpoint, command_line):

@@ -59,17 +59,13 @@ class FakePredictor:
     error: Exception | None = None
     finds_nothing: bool = False
     contrast_limits: tuple[float, float] | None = None
+    scale: float | None = None
 
-    def embed(self, image, *, contrast_limits=None):
-        self.contrast_limits = contrast_limits
-        self.gate.wait(10)
-        if self.error:
-            raise self.error
-        return SimpleNamespace(
-            shape=image.shape[:2], image=SimpleNamespace(preparation_hash="fake")
-        )
+    def embed_plane(self, plane, *, scale=None):
+        self.scale = scale
+        return FakeEmbedding(self, plane)
 
-    def predict(self, embedding, points=(), boxes=()):
+    def predict(self, embedding, points=(), boxes=(), *, draft=False):
         self.gate.wait(10)
         self.asked.append((tuple(points), tuple(boxes)))
         if self.error:
@@ -82,6 +78,30 @@ class FakePredictor:
             )
             for kind, where, middle in prompts
         ]
+
+
+@dataclass
+class FakeEmbedding:
+    """One tile, which is embedded where the real one is: not before it is asked for."""
+
+    predictor: FakePredictor
+    plane: object
+    preparation_hash: str = "fake"
+    is_one_tile: bool = True
+
+    @property
+    def shape(self):
+        return self.plane.shape
+
+    def tile_for(self, prompt):
+        return prompt
+
+    def embed(self, tile):
+        self.predictor.contrast_limits = self.plane.contrast_limits
+        self.predictor.gate.wait(10)
+        if self.predictor.error:
+            raise self.predictor.error
+        self.plane.read((0, 0, *self.shape))
 
 
 def centre(box):
@@ -110,7 +130,7 @@ def predictor(monkeypatch):
             device="cpu",
             level_order=(0, 1, 2),
             checkpoint_hash="fake",
-            config=SimpleNamespace(prompt_types={"click": 0, "box": 1}),
+            config=SimpleNamespace(prompt_types={"click": 0, "box": 1}, decoder=None),
         )
     )
     fake.gate.set()

@@ -23,7 +23,7 @@ def test_the_window_with_the_panel_is_drawn(own_checkpoint, tmp_path):
     settings = {"QT_QPA_PLATFORM": "xcb", "NAPARI_CONFIG": str(tmp_path / "napari.yaml")}
     subprocess.run([*display, *command], env=os.environ | settings, check=True, timeout=300)
 
-    pixels = np.asarray(Image.open(picture))
+    pixels = np.asarray(Image.open(picture).convert("RGB"))
     assert pixels.shape == (720, 1280, 3)
     canvas = pixels[100:600, 400:900]
     assert canvas.std() > 20

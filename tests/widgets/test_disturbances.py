@@ -38,12 +38,13 @@ def test_without_an_image_start_says_what_to_do(panel, viewer):
     assert messages() == ["Open an image first, for example with File › Open Sample."]
 
 
-def test_a_stack_is_refused_in_one_sentence(panel, viewer):
+def test_a_volume_is_refused_in_one_sentence(panel, viewer):
     viewer.layers.clear()
     viewer.add_image(np.zeros((4, 20, 30)), name="stack")
+    viewer.dims.ndisplay = 3
     panel.start_button.click()
     (message,) = messages()
-    assert message.startswith("“stack” has 3 dimensions")
+    assert message.startswith("“stack” is shown as a volume")
     assert panel.annotator.progress is None
 
 

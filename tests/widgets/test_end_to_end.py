@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 from panel_actions import CELLS, click
+from skimage import data
 
 from napari_semantic_sam.model.registry import checkpoints_folder
 from napari_semantic_sam.widgets.annotator import Annotator
@@ -91,3 +92,31 @@ def test_the_panel_appears_without_torch():
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_the_whole_image_with_the_bundled_checkpoint(viewer_model, qtbot):
+    coins = viewer_model.add_image(data.coins()[60:160, 40:160], name="coins")
+    panel = SemanticSamPanel(viewer_model)
+    qtbot.addWidget(panel)
+    panel.model.setCurrentText("tiny")
+    panel.device.setCurrentIndex(panel.device.findData("cpu"))
+    panel.start_button.click()
+    qtbot.waitUntil(lambda: panel.annotator.session is not None, timeout=60_000)
+    form, levels = panel.automatic.form, panel.annotator.session.levels
+    assert form.chosen_levels == (1, 2, 3, 4, 5, 6)
+    for level in (1, 3, 5, 6):
+        form.levels[level - 1].setChecked(False)
+    form.quality.setValue(-10)
+    form.run_button.click()
+    qtbot.waitUntil(lambda: panel.annotator.automatic.progress is None, timeout=120_000)
+    rows = [row for level in levels.levels for row in levels.rows(level)]
+    assert {row.source for row in rows} == {"automatic"}
+    assert form.text.text().startswith("Found: ")
+    assert all(0 < row.predicted_iou <= 1 for row in rows)
+    for level in levels.levels:
+        layer = viewer_model.layers[f"coins · level {level}"]
+        assert layer.data.shape == coins.data.shape
+        assert sorted(set(layer.data.flat) - {0}) == [row.index for row in levels.rows(level)]
+    panel.annotator.undo()
+    assert not any(levels.array(level).any() for level in levels.levels)
+    panel.annotator.close()

@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 
 from napari_semantic_sam.widgets.key_table import keys_as_markdown, replace_keys
-from napari_semantic_sam.widgets.tables import CONTROLS, GESTURES, LIST_KEYS, SHORTCUTS
+from napari_semantic_sam.widgets.shortcuts import GESTURES, LIST_KEYS, SHORTCUTS
+from napari_semantic_sam.widgets.tables import CONTROLS
 
 
 @pytest.fixture

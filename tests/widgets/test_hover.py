@@ -16,6 +16,7 @@ from preview_help import nested, settle
 from napari_semantic_sam.annotation.engine import LoadedModel, OpenPicture
 from napari_semantic_sam.annotation.overlay import Scene
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.widgets.frame import Frame, lengths_of
 from napari_semantic_sam.widgets.hover import Hover
 from napari_semantic_sam.widgets.preview import Preview
 
@@ -42,14 +43,16 @@ def image(viewer_model):
 
 @pytest.fixture
 def preview(viewer_model, image):
-    preview = Preview(viewer_model.layers, image)
+    preview = Preview(viewer_model.layers, image, Frame(lengths_of(image), 0, 1))
     yield preview
     preview.close()
 
 
 @pytest.fixture
 def opened(predictor):
-    return OpenPicture(LoadedModel("tiny", "cpu", predictor), SimpleNamespace(shape=CELLS.shape))
+    return OpenPicture(
+        LoadedModel("tiny", "cpu", predictor), SimpleNamespace(shape=CELLS.shape), None
+    )
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QScrollBar,
     QSlider,
     QSpinBox,
+    QTabBar,
     QWidget,
 )
 
@@ -49,7 +50,7 @@ def small(started):
 def controls(panel):
     """Return the controls that we made, without those Qt makes inside of them."""
     found = [each for each in panel.findChildren(QWidget) if isinstance(each, CONTROL_KINDS)]
-    inner = (QComboBox, QSpinBox, QAbstractItemView)
+    inner = (QComboBox, QSpinBox, QAbstractItemView, QTabBar)
     return [
         each
         for each in found

@@ -11,6 +11,7 @@ from preview_help import nested, settle
 
 from napari_semantic_sam.annotation.overlay import Scene, compose
 from napari_semantic_sam.widgets import preview as preview_module
+from napari_semantic_sam.widgets.frame import Frame, lengths_of
 from napari_semantic_sam.widgets.preview import Preview
 from napari_semantic_sam.widgets.tables import LEVEL_COLOURS
 
@@ -25,7 +26,7 @@ def image(viewer_model):
 
 @pytest.fixture
 def preview(viewer_model, image):
-    preview = Preview(viewer_model.layers, image)
+    preview = Preview(viewer_model.layers, image, Frame(lengths_of(image), 0, 1))
     yield preview
     preview.close()
 
@@ -77,7 +78,7 @@ def test_scenes_follow_the_image(viewer_model, qtbot):
         CELLS, scale=(0.5, 2), translate=(7, -3), rotate=30, shear=[0.2],
         affine=[[1, 0.1, 4], [0, 1, 5], [0, 0, 1]],
     )  # fmt: skip
-    preview = Preview(viewer_model.layers, turned)
+    preview = Preview(viewer_model.layers, turned, Frame(lengths_of(turned), 0, 1))
     scene = Scene(CANDIDATES, 1)
     preview.show(scene)
     qtbot.waitUntil(lambda: shows(preview, scene))

@@ -214,7 +214,7 @@ def test_a_label_is_refined(annotator, viewer, qtbot):
     annotator.refine_label(2, 1)
     candidates_come(annotator, qtbot)
     assert annotator.session.groups[2] == (Prompt("label", (2, 1, 30, 40)),)
-    assert read(annotator.clicks)[1] == (2, Prompt("label", (2, 1, 30, 40)))
+    assert read(annotator.clicks, annotator.frame)[1] == (2, Prompt("label", (2, 1, 30, 40)), ())
     annotator.show(0)
     annotator.keep()
     layer = viewer.layers["cells · level 2"]

@@ -12,6 +12,7 @@ from panel_actions import CELLS, messages
 from napari_semantic_sam.annotation.exchange import Document, read_labels_file, write_labels_file
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels, to_columns
+from napari_semantic_sam.widgets.frame import Frame, frame_of, lengths_of
 from napari_semantic_sam.widgets.layers import identity, level_layer, level_layers
 from napari_semantic_sam.widgets.readers import read
 from napari_semantic_sam.widgets.tables import METADATA_KEY
@@ -49,7 +50,7 @@ def kept(labels):
     image = Image(CELLS, name="cells", scale=(0.25, 0.5), units=("um", "um"))
     layers = []
     for level in labels.levels:
-        layer = level_layer(image, level, labels.array(level))
+        layer = level_layer(image, level, labels.array(level), Frame(lengths_of(image), 0, 1))
         layer.features = to_columns(labels.rows(level))
         layer.metadata[METADATA_KEY] |= {"checkpoint": "tiny", "level_order": (0, 1, 2)}
         layers.append(layer)
@@ -147,6 +148,69 @@ def test_what_does_not_belong_together_is_told(kept, layer, words):
     tuples = [each.as_layer_data_tuple() for each in (*kept, layer)]
     with pytest.raises(UserError, match=words):
         document_of(tuples)
+
+
+STACKS = [((4, 20, 30), None), ((2, 4, 20, 30), None), ((3, 4, 20, 30), 0), ((4, 3, 20, 30), 1)]
+
+
+@pytest.mark.parametrize(("lengths", "channel"), STACKS)
+def test_stacks_come_back_to_their_image(viewer, manager, tmp_path, lengths, channel):
+    scale = np.arange(1, len(lengths) + 1) / 2
+    image = viewer.add_image(
+        np.zeros(lengths, np.uint8), name="stack", scale=scale, units=["um"] * len(lengths)
+    )
+    frame = frame_of(image, viewer.dims, channel)
+    layers = stack_layers(image, frame)
+    path = str(tmp_path / "a.labels.ome.tif")
+    assert path in LayerList(layers).save(path)
+    opened = viewer.open(path, plugin=PLUGIN)
+    assert set(level_layers(opened, image, frame.own_lengths)) == {2, 3}
+    for layer, old in zip(opened, layers, strict=True):
+        np.testing.assert_array_equal(layer.data, old.data)
+        assert layer.features.to_csv() == old.features.to_csv()
+        np.testing.assert_allclose(layer.scale, old.scale)
+        np.testing.assert_allclose(layer.translate, old.translate)
+
+
+@pytest.mark.parametrize("name", ["a.ome.tif", "a.tif"])
+@pytest.mark.parametrize("lengths", [(4, 20, 30), (1, 4, 20, 30)])
+def test_files_tell_the_axes_of_stacks(viewer_model, tmp_path, name, lengths):
+    scale = np.arange(1, len(lengths) + 1) / 2
+    image = Image(np.zeros(lengths), name="stack", scale=scale, units=["um"] * len(lengths))
+    layers = stack_layers(image, Frame(lengths, len(lengths) - 2, len(lengths) - 1))
+    written = document_of([layer.as_layer_data_tuple() for layer in layers])
+    write_labels_file(written, tmp_path / name)
+    read = read_labels_file(tmp_path / name)
+    assert (read.stack, read.axes, read.shape) == (
+        lengths[:-2],
+        "TZ"[-len(lengths) + 2 :],
+        (20, 30),
+    )
+    assert (*read.steps, *read.pixel_size) == tuple(scale)
+    for level, array in written.levels.items():
+        np.testing.assert_array_equal(read.levels[level], array)
+        assert repr(read.rows[level]) == repr(list(written.rows[level]))
+
+
+def stack_layers(image, frame):
+    labels = LevelLabels(frame.shape, frame.stack)
+    layers = []
+    for level in (2, 3):
+        pixels = np.random.default_rng(level).integers(0, 4, (*frame.stack, *frame.shape))
+        labels.attach(level, pixels.astype(np.int32), [LabelRow(1, level, "cell")])
+        layer = level_layer(image, level, frame.in_layer(labels.array(level)), frame)
+        layer.features = to_columns(labels.rows(level))
+        layers.append(layer)
+    return layers
+
+
+def test_a_stack_goes_into_tiff_only(tmp_path):
+    image = Image(np.zeros((4, 20, 30)), name="stack")
+    frame = Frame((4, 20, 30), 1, 2)
+    layer = level_layer(image, 1, np.ones((4, 20, 30), np.int32), frame)
+    for name in ("a.json", "a.geojson"):
+        with pytest.raises(UserError, match=r"cannot hold the labels of a stack; save them as"):
+            write_labels_file(document_of([layer.as_layer_data_tuple()]), tmp_path / name)
 
 
 def test_layers_of_two_images_are_not_mixed(kept):

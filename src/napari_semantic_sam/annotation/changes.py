@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.label_runs import LabelArray
 from napari_semantic_sam.inference.level_labels import LabelRow
 from napari_semantic_sam.inference.prompt import Prompt
@@ -37,6 +38,8 @@ class LabelsChange:
         window, None on one side says that the level does not exist there.
     rows_before, rows_after : tuple of LabelRow
         Of the labels that gained or lost pixels or whose facts differ, where they exist.
+    plane : tuple of int
+        Of a stack, the plane that `window` lies in.
     """
 
     level: int
@@ -45,6 +48,7 @@ class LabelsChange:
     after: LabelArray | None
     rows_before: tuple[LabelRow, ...]
     rows_after: tuple[LabelRow, ...]
+    plane: PlaneIndex = ()
 
     def __post_init__(self) -> None:
         for name in ("before", "after"):
@@ -66,7 +70,13 @@ class LabelsChange:
     def reversed(self) -> LabelsChange:
         """Return the change that takes this one back."""
         return LabelsChange(
-            self.level, self.window, self.after, self.before, self.rows_after, self.rows_before
+            self.level,
+            self.window,
+            self.after,
+            self.before,
+            self.rows_after,
+            self.rows_before,
+            self.plane,
         )
 
 
@@ -79,10 +89,13 @@ class PromptsChange:
     before, after : mapping of int to tuple of Prompt
         Only the groups that differ, both with the same keys; ``()`` for a group that does
         not exist.
+    plane : tuple of int
+        Of a stack, the plane that these groups belong to.
     """
 
     before: Groups
     after: Groups
+    plane: PlaneIndex = ()
 
     @property
     def nbytes(self) -> int:
@@ -92,7 +105,7 @@ class PromptsChange:
 
     def reversed(self) -> PromptsChange:
         """Return the change that takes this one back."""
-        return PromptsChange(self.after, self.before)
+        return PromptsChange(self.after, self.before, self.plane)
 
 
 @dataclass(frozen=True)
@@ -108,11 +121,15 @@ class Choice:
         Candidates that are to be kept along with the one on display.
     kept : mapping of int to (level, index)
         The labels that candidates were written to.
+    level : int, or None
+        Near which level to stay as long as no candidate is picked, because the user was there
+        before the prompts changed; None for the most promising candidate.
     """
 
     index: int | None = None
     marked: frozenset[int] = frozenset()
     kept: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    level: int | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +177,17 @@ class Step:
     def nbytes(self) -> int:
         """Memory it takes, roughly."""
         return _BYTES_PER_ITEM + sum(change.nbytes for change in self.changes)
+
+    @property
+    def planes(self) -> list[PlaneIndex]:
+        """The planes of a stack with other pixels or prompts, in the order of the changes."""
+        places = [
+            change.plane
+            for change in self.changes
+            if isinstance(change, PromptsChange)
+            or (isinstance(change, LabelsChange) and change.window is not None)
+        ]
+        return list(dict.fromkeys(places))
 
     def reversed(self) -> Step:
         """Return the step that takes this one back."""

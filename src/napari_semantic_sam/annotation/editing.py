@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
+import numpy as np
+
 from napari_semantic_sam.annotation import acts
+from napari_semantic_sam.annotation.bulk import Applying, Patch, Writing, has_many_labels
 from napari_semantic_sam.annotation.changes import Change, LabelsChange, Step
 from napari_semantic_sam.annotation.commit import KeepOptions, losses
-from napari_semantic_sam.annotation.edits import Edits, apply_labels, mask_of
+from napari_semantic_sam.annotation.edits import Edits, mask_of, row_of
 from napari_semantic_sam.annotation.history import History
 from napari_semantic_sam.inference.cleanup import CleanUp
+from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.label_runs import LabelArray, slices_of
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 from napari_semantic_sam.inference.pieces import centre_pixel
@@ -55,9 +59,32 @@ class LabelEditing:
         self.options = KeepOptions()
         self.listeners: list[Listener] = []
         self.notice = ""
+        self._writing: Writing | Applying | None = None
+
+    @property
+    def plane(self) -> PlaneIndex:
+        """The plane of a stack that is worked on; ``()`` if there is only one."""
+        return self.levels.plane
+
+    def go(self, plane: PlaneIndex) -> None:
+        """Work on another plane."""
+        self.levels.plane = plane
+
+    def seek(self, level: int, index: int) -> None:
+        """Work on a plane that holds some of a label, the nearest one.
+
+        Raises
+        ------
+        UserError
+            If there is no such label.
+        """
+        row_of(self.levels, level, index)
+        here = np.array(self.plane)
+        planes = self.levels.planes_of(level, index)
+        self.go(min(planes, key=lambda plane: float(np.abs(np.array(plane) - here).sum())))
 
     def mask_of(self, level: int, index: int) -> CroppedMask:
-        """Return the pixels of a label."""
+        """Return the pixels of a label in this plane."""
         return mask_of(self.levels, level, index)
 
     def label_prompt(self, level: int, index: int) -> Prompt:
@@ -67,7 +94,7 @@ class LabelEditing:
 
     def delete(self, level: int, index: int) -> None:
         """Make a label background."""
-        with Edits(self.levels) as edits:
+        with self._edits() as edits:
             acts.delete(edits, level, index)
         self._finish(f"delete label {index} of level {level}", edits)
 
@@ -78,26 +105,26 @@ class LabelEditing:
 
         The score of a name that changes is forgotten: it was the model's.
         """
-        with Edits(self.levels) as edits:
+        with self._edits() as edits:
             acts.rename(edits, level, index, object=object, part=part)
         self._finish(f"rename label {index} of level {level}", edits)
 
     def move(self, level: int, index: int, to_level: int) -> LabelRow:
         """Take a label to another level, where the commit rule decides what it may cover."""
-        mask = self.mask_of(level, index)
+        area = row_of(self.levels, level, index).area
         rule = self.options.rule
-        notice = losses(mask, self.levels, to_level) if rule == "replace" else ""
-        with Edits(self.levels) as edits:
+        notice = self._losses(level, index, to_level) if rule == "replace" else ""
+        with self._edits() as edits:
             row = acts.move(edits, level, index, to_level, rule)
-        if row.area < mask.area:
-            notice = f"Of its {mask.area} pixels only {row.area} were free in level {to_level}."
+        if row.area < area:
+            notice = f"Of its {area} pixels only {row.area} were free in level {to_level}."
         moved = {(level, index): (to_level, row.index)}
         self._finish(f"move label {index} to level {to_level}", edits, moved, notice)
         return row
 
     def merge(self, level: int, indices: Sequence[int]) -> LabelRow:
         """Make labels of a level one, which keeps number and names of the first."""
-        with Edits(self.levels) as edits:
+        with self._edits() as edits:
             row = acts.merge(edits, level, indices)
         moved = {(level, index): (level, row.index) for index in indices}
         self._finish(f"merge {len(moved)} labels of level {level}", edits, moved)
@@ -105,19 +132,78 @@ class LabelEditing:
 
     def split(self, level: int, index: int) -> list[LabelRow]:
         """Make each connected piece of a label one of its own; the largest keeps the number."""
-        with Edits(self.levels) as edits:
+        with self._edits() as edits:
             rows = acts.split(edits, level, index)
         self._finish(f"split label {index} of level {level}", edits)
         return rows
 
     def clean(self, level: int, index: int, cleanup: CleanUp) -> LabelRow:
         """Tidy up a label; other labels stay as they are."""
-        with Edits(self.levels) as edits:
+        with self._edits() as edits:
             row = acts.clean(edits, level, index, cleanup)
         self._finish(f"clean up label {index} of level {level}", edits)
         return row
 
-    def record_stroke(self, level: int, window: Box, before: LabelArray, after: LabelArray) -> None:
+    def begin_adding(self, patches: Sequence[Patch]) -> None:
+        """Begin to add many labels as one step; `write_some` and `settle` go on with it.
+
+        Parameters
+        ----------
+        patches : sequence of Patch
+        """
+        self.settle()
+        self._writing = Writing(self.levels, patches, self.options.rule)
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether many labels are being written, for the first time or again."""
+        return self._writing is not None
+
+    def write_some(self) -> int | None:
+        """Write a few of the labels that are being written.
+
+        Returns
+        -------
+        int or None
+            Their level; None if there was nothing left to write.
+
+        Raises
+        ------
+        UserError
+            If the type of a level's array cannot count so far; nothing is added then.
+        """
+        writing, self._writing = self._writing, None
+        if writing is None:
+            return None
+        level = None if writing.is_done else writing.write_next()
+        if not writing.is_done:
+            self._writing = writing
+        elif isinstance(writing, Writing):
+            self._finish("segment the image", writing.edits)
+            self.notice = writing.notice  # even if nothing was written
+        return level
+
+    def settle(self) -> set[int]:
+        """Write all labels that are still being written; every other edit begins with this.
+
+        Returns
+        -------
+        set of int
+            The levels in which some were written.
+        """
+        levels = set()
+        while self._writing is not None:
+            levels.add(self.write_some())
+        return {level for level in levels if level is not None}
+
+    def record_stroke(
+        self,
+        level: int,
+        window: Box,
+        before: LabelArray,
+        after: LabelArray,
+        first: PlaneIndex | None = None,
+    ) -> None:
         """Take over what the user drew in a level.
 
         Parameters
@@ -125,12 +211,26 @@ class LabelEditing:
         level : int
         window : (y0, x0, y1, x1) ints
             Holds all that changed.
-        before, after : (y1 - y0, x1 - x0) integer arrays
-            Whether `after` is in the level's array yet makes no difference.
+        before, after : (..., y1 - y0, x1 - x0) integer arrays
+            Whether `after` is in the level's array yet makes no difference. With `first` they
+            have an axis for each axis of planes.
+        first : tuple of int, optional
+            The plane that they begin with; they are of this plane alone when left out.
         """
-        self.levels.array(level)[slices_of(window)] = before
-        with Edits(self.levels) as edits:
-            edits.write(level, window, after)
+        self.settle()
+        drawn = {self.plane: (before, after)}
+        if first is not None:
+            drawn = {
+                tuple(map(sum, zip(first, offset, strict=True))): (before[offset], after[offset])
+                for offset in np.ndindex(before.shape[:-2])
+            }
+        array = self.levels.array(level)
+        for plane, (old, _) in drawn.items():
+            array[plane][slices_of(window)] = old
+        with self._edits() as edits:
+            for plane, (_, new) in drawn.items():
+                with self.levels.at(plane):
+                    edits.write(level, window, new)
         self._finish(f"draw in level {level}", edits)
 
     def replace_level(self, level: int, array: LabelArray, rows: Iterable[LabelRow] = ()) -> None:
@@ -149,7 +249,7 @@ class LabelEditing:
         ValueError
             If it is not an integer array of the picture's shape.
         """
-        with Edits(self.levels) as edits:
+        with self._edits() as edits:
             if level in self.levels.levels:
                 edits.replace(level, array, rows)
             else:
@@ -158,7 +258,7 @@ class LabelEditing:
 
     def remove_level(self, level: int) -> None:
         """Forget a level; undo brings it back."""
-        with Edits(self.levels) as edits:
+        with self._edits() as edits:
             edits.remove(level)
         self._finish(f"remove level {level}", edits)
 
@@ -167,6 +267,7 @@ class LabelEditing:
 
         Parameters and errors are those of `replace_level`.
         """
+        self.settle()
         self.levels.attach(level, array, rows)
         change = LabelsChange(level, None, None, None, (), tuple(self.levels.rows(level)))
         self._tell("adopt", Step(f"adopt level {level}", (change,)))
@@ -178,6 +279,7 @@ class LabelEditing:
 
     def undo(self) -> Step | None:
         """Take the last step back, and return it; None if there is none."""
+        self.settle()
         step = self.history.undo()
         if step:
             self.notice = ""
@@ -187,12 +289,26 @@ class LabelEditing:
 
     def redo(self) -> Step | None:
         """Make the last step that was taken back again, and return it; None if there is none."""
+        self.settle()
         step = self.history.redo()
         if step:
             self.notice = ""
             self._apply(step)
             self._tell("redo", step)
         return step
+
+    def _losses(self, level: int, index: int, to_level: int) -> str:
+        """Say what labels of a level lose if a label of another level is written over them."""
+        told: dict[str, None] = {}
+        for plane in self.levels.planes_of(level, index):
+            with self.levels.at(plane):
+                told[losses(self.mask_of(level, index), self.levels, to_level)] = None
+        return " ".join(filter(None, told))
+
+    def _edits(self) -> Edits:
+        """Return a place to edit labels."""
+        self.settle()
+        return Edits(self.levels)
 
     def _finish(
         self,
@@ -218,10 +334,15 @@ class LabelEditing:
         return []
 
     def _apply(self, step: Step) -> None:
-        """Make the changes of a step."""
-        for change in step.changes:
-            if isinstance(change, LabelsChange):
-                apply_labels(self.levels, change)
+        """Make the changes of a step, or begin to, and work on a plane that it is about."""
+        if step.planes and self.plane not in step.planes:
+            self.levels.plane = step.planes[0]
+        changes = [change for change in step.changes if isinstance(change, LabelsChange)]
+        if changes:
+            self.settle()
+            self._writing = Applying(self.levels, changes)
+            if not has_many_labels(changes):
+                self.settle()
 
     def _tell(self, event: Event, step: Step) -> None:
         for listener in tuple(self.listeners):

@@ -55,7 +55,7 @@ class Edits:
     def write(
         self, level: int, box: Box, pixels: npt.ArrayLike, rows: Iterable[LabelRow] = ()
     ) -> None:
-        """Write pixels ``[y0:y1, x0:x1]`` of a level, and what is known about labels in them.
+        """Write pixels ``[y0:y1, x0:x1]`` of this plane of a level, and facts about their labels.
 
         If the level is new, undoing that removes it.
         """
@@ -69,9 +69,9 @@ class Edits:
         noted = self._rows(level, touched)
         self.levels.paste(level, window, after, rows)
         gained = self._rows(level, touched)
-        self.changes.append(
-            LabelsChange(level, window, None if is_new else before, after, noted, gained)
-        )
+        old = None if is_new else before
+        plane = self.levels.plane
+        self.changes.append(LabelsChange(level, window, old, after, noted, gained, plane))
 
     def learn(self, level: int, row: LabelRow) -> None:
         """Change what is known about a label that exists."""
@@ -85,27 +85,34 @@ class Edits:
         """Use another array for a level that exists, and what is known about its labels."""
         old, rows_before = self.levels.array(level), self.levels.rows(level)
         self.levels.attach(level, array, [*rows_before, *rows])
-        window, inner = _difference(old, array, (0, 0, *self.levels.shape))
         # As text, because a score that is not known (NaN) does not even equal itself.
         facts = {row.index: repr(row) for row in rows_before}
-        touched = _labels_of(old[inner], array[inner]) | {
-            row.index for row in self.levels.rows(level) if repr(row) != facts.get(row.index)
-        }
-        noted = tuple(row for row in rows_before if row.index in touched)
-        if touched:
-            after = self._rows(level, touched)
-            self.changes.append(LabelsChange(level, window, old[inner], array[inner], noted, after))
+        differ = {row.index for row in self.levels.rows(level) if repr(row) != facts.get(row.index)}
+        for plane in np.ndindex(self.levels.stack):
+            before, after = old[plane], array[plane]
+            window, inner = _difference(before, after, (0, 0, *self.levels.shape))
+            touched = _labels_of(before[inner], after[inner])
+            if touched:
+                noted = tuple(row for row in rows_before if row.index in touched)
+                gained = self._rows(level, touched)
+                pixels = (before[inner], after[inner])
+                self.changes.append(LabelsChange(level, window, *pixels, noted, gained, plane))
+            differ -= touched
+        if differ:
+            noted = tuple(row for row in rows_before if row.index in differ)
+            rows_after = self._rows(level, differ)
+            self.changes.append(LabelsChange(level, None, None, None, noted, rows_after))
 
     def insert(self, level: int, array: LabelArray, rows: Iterable[LabelRow]) -> None:
         """Use an array for a level that does not exist yet, and what is known about its labels."""
         self.levels.attach(level, array, rows)
-        self.changes.append(whole(self.levels, level))
+        self.changes += whole(self.levels, level)
 
     def remove(self, level: int) -> None:
         """Forget a level."""
         if level not in self.levels.levels:
             raise UserError(f"There is no level {level}; choose one of the level layers.")
-        self.changes.append(whole(self.levels, level).reversed())
+        self.changes += [change.reversed() for change in reversed(whole(self.levels, level))]
         self.levels.detach(level)
 
     def _rows(self, level: int, indices: Iterable[int]) -> tuple[LabelRow, ...]:
@@ -118,23 +125,34 @@ def apply_labels(levels: LevelLabels, change: LabelsChange) -> None:
 
     A level is removed only if nothing else has come into it.
     """
-    if change.window is None:
-        levels.learn(change.level, change.rows_after)
-    elif change.after is not None:
-        levels.paste(change.level, change.window, change.after, change.rows_after)
-    elif change.level in levels.levels:
-        y0, x0, y1, x1 = change.window
-        levels.paste(change.level, change.window, np.zeros((y1 - y0, x1 - x0), dtype=np.uint8))
-        if not levels.array(change.level).any():
-            levels.detach(change.level)
+    level, window = change.level, change.window
+    if window is None:
+        levels.learn(level, change.rows_after)
+        return
+    with levels.at(change.plane):
+        if change.after is not None:
+            levels.paste(level, window, change.after, change.rows_after)
+        elif level in levels.levels:
+            y0, x0, y1, x1 = window
+            levels.paste(level, window, np.zeros((y1 - y0, x1 - x0), dtype=np.uint8))
+            if not levels.rows(level):
+                levels.detach(level)
 
 
-def whole(levels: LevelLabels, level: int) -> LabelsChange:
-    """Return the change that makes a level, as it is now, out of nothing."""
-    array = levels.array(level)
-    window, _ = tight(array != 0, 0, 0)
-    pixels = array[slices_of(window)]
-    return LabelsChange(level, window, None, pixels, (), tuple(levels.rows(level)))
+def whole(levels: LevelLabels, level: int) -> list[LabelsChange]:
+    """Return the changes that make a level, as it is now, out of nothing."""
+    changes: list[LabelsChange] = []
+    for plane in levels.occupied(level) or [levels.plane]:
+        with levels.at(plane):
+            array = levels.plane_array(level)
+            window, _ = tight(array != 0, 0, 0)
+            pixels = array[slices_of(window)]
+            here = levels.areas(level)
+            rows = tuple(row for row in levels.rows(level) if row.index in here)
+        # Only the first one makes the level.
+        before = np.zeros_like(pixels) if changes else None
+        changes.append(LabelsChange(level, window, before, pixels, (), rows, plane))
+    return changes
 
 
 def row_of(levels: LevelLabels, level: int, index: int) -> LabelRow:
@@ -152,15 +170,19 @@ def row_of(levels: LevelLabels, level: int, index: int) -> LabelRow:
 
 
 def mask_of(levels: LevelLabels, level: int, index: int) -> CroppedMask:
-    """Return the pixels of a label.
+    """Return the pixels of a label in this plane.
 
     Raises
     ------
     UserError
-        If there is no such label.
+        If there is no such label, or none of its pixels is in this plane.
     """
     row_of(levels, level, index)
     box = levels.box(level, index)
+    if box == EMPTY:
+        raise UserError(
+            f"Label {index} of level {level} is not in this slice; go to one that it is in."
+        )
     return CroppedMask(*tight(levels.pixels(level, box) == index, *box[:2]), levels.shape)
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.combination import Combined, combine
+from napari_semantic_sam.inference.image.source import ImageSource
+from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.inference.results import CroppedMask
+from napari_semantic_sam.inference.tiles.scale import choose_scale
 from napari_semantic_sam.model.config import Kind
 
 if TYPE_CHECKING:
-    from napari_semantic_sam.inference.predictor import PictureEmbedding, Predictor
+    from napari_semantic_sam.inference.predictor import Predictor
+    from napari_semantic_sam.inference.tiles.plane_embedding import PlaneEmbedding
 
 Report = Callable[[str, float | None], None]
 """Called with what is being done, and the share that is done (None if unknown)."""
@@ -27,21 +29,26 @@ class Request:
 
     Attributes
     ----------
-    name : str
-        What the user calls the picture.
-    picture : array
-        ``(H, W)`` or ``(H, W, 3 or 4)``; may be lazy.
+    source : ImageSource
+        May be lazy, and a stack.
     checkpoint, device : str
         For `load_model`.
-    contrast_limits : (low, high), optional
-        Values shown as black and white; the model's own choice when left out.
+    plane : tuple of int
+        Of a stack, the plane to begin with.
+    object_size : float, optional
+        Pixels of the picture across a typical object, see `choose_scale`.
     """
 
-    name: str
-    picture: Any
+    source: ImageSource
     checkpoint: str
     device: str
-    contrast_limits: tuple[float, float] | None = None
+    plane: PlaneIndex = ()
+    object_size: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What the user calls the picture."""
+        return self.source.name
 
 
 @dataclass(frozen=True)
@@ -71,10 +78,34 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class OpenPicture:
-    """An embedded picture, ready for prompts."""
+    """A plane of a picture, ready for prompts.
+
+    Attributes
+    ----------
+    model : LoadedModel
+    embedding : PlaneEmbedding
+        Embedded where prompts need it, on whatever thread asks.
+    source : ImageSource
+        The picture.
+    plane : tuple of int
+        Which of its planes.
+    scale : float, optional
+        At which the planes are embedded; None for the network's own rule.
+    because : str
+        One sentence for the user about the scale.
+    """
 
     model: LoadedModel
-    embedding: PictureEmbedding
+    embedding: PlaneEmbedding
+    source: ImageSource
+    plane: PlaneIndex = ()
+    scale: float | None = None
+    because: str = ""
+
+    def at(self, plane: PlaneIndex) -> OpenPicture:
+        """Return another plane of the picture, of which nothing is read yet."""
+        embedding = self.model.predictor.embed_plane(self.source.plane(plane), scale=self.scale)
+        return replace(self, embedding=embedding, plane=plane)
 
 
 def open_picture(
@@ -83,7 +114,10 @@ def open_picture(
     cancelled: Callable[[], bool],
     loaded: LoadedModel | None = None,
 ) -> OpenPicture | None:
-    """Load the model, unless it is loaded already, and embed the picture.
+    """Load the model, unless it is loaded already, and embed a plane of the picture.
+
+    Of a plane that is larger than what the network takes at once, only the contrast is chosen;
+    it is embedded where prompts are.
 
     Parameters
     ----------
@@ -111,13 +145,21 @@ def open_picture(
     if cancelled():
         return None
     report(f"Embedding {request.name} …", None)
+    choice = choose_scale(
+        request.source.shape, loaded.predictor.model.config, object_size=request.object_size
+    )
+    scale = None if request.object_size is None else choice.scale
+    embedding = loaded.predictor.embed_plane(request.source.plane(request.plane), scale=scale)
     try:
-        embedding = loaded.predictor.embed(
-            np.asarray(request.picture), contrast_limits=request.contrast_limits
-        )
+        if embedding.is_one_tile:
+            embedding.embed(embedding.tile_for(("click", (0.0, 0.0))))
+        else:
+            _ = embedding.preparation_hash  # so that a picture that cannot be read is told now
     except UserError as error:
+        if str(error).startswith(request.name):
+            raise
         raise UserError(f"{request.name}: {error}") from error
-    return OpenPicture(loaded, embedding)
+    return OpenPicture(loaded, embedding, request.source, request.plane, scale, choice.because)
 
 
 def find_candidates(

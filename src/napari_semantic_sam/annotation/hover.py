@@ -80,7 +80,8 @@ def outline_under(opened: OpenPicture, spot: Spot, colours: Sequence[Colour]) ->
     UserError
         If the checkpoint does not take clicks, or memory runs out.
     """
-    (result,) = opened.model.predictor.predict(opened.embedding, points=[(spot.y, spot.x)])
+    points = [(spot.y, spot.x)]
+    (result,) = opened.model.predictor.predict(opened.embedding, points, draft=True)
     candidates = distinct_candidates(result.candidates)
     if not candidates:
         return None

@@ -16,8 +16,9 @@ from napari_semantic_sam.annotation.editing import Event
 from napari_semantic_sam.annotation.journal_header import Header
 from napari_semantic_sam.annotation.label_codec import (
     Plain,
-    encode_labels,
+    encode_level,
     encode_row,
+    whole_level,
 )
 from napari_semantic_sam.annotation.line_writer import LineWriter
 from napari_semantic_sam.annotation.step_codec import encode_step
@@ -98,13 +99,13 @@ class Journal:
 
     def _write_level(self, level: int) -> None:
         """Record all labels of a level, where they came from elsewhere."""
-        rows = self._levels.rows(level)
-        array = self._levels.array(level).copy()  # encoded later, when it may have changed
+        # Copies, because they are encoded later, when the labels may have changed.
+        labels, rows = whole_level(self._levels, level), self._levels.rows(level)
         self._append(
             lambda: {
                 "event": "level",
                 "level": level,
-                "labels": encode_labels(array),
+                **encode_level(labels),
                 "rows": [encode_row(row) for row in rows],
             }
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +14,10 @@ import numpy.typing as npt
 import napari_semantic_sam
 from napari_semantic_sam.annotation.engine import OpenPicture, Request
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.image.source import ImageSource
+from napari_semantic_sam.inference.label_parts import PlaneIndex
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _ROWS_AT_ONCE = 1024
 
 
@@ -30,7 +32,7 @@ class Header:
     image_hash : str
         Of its pixels; see `picture_hash`.
     shape : (H, W)
-        Of the picture.
+        Of the picture, or of each plane of a stack.
     checkpoint, checkpoint_hash : str
         The model as it was chosen, and the fingerprint of its weights.
     level_order : tuple of ints
@@ -43,6 +45,16 @@ class Header:
         Where the model ran, and the versions of this package and of PyTorch.
     started : str
         Date and time, ISO 8601.
+    stack : tuple of int
+        Lengths of the axes that a stack has besides these.
+    axes : str
+        Of the picture, see `ImageSource`; "" if it is not known, of a single plane.
+    channels : tuple of int, or None
+        The chosen ones.
+    plane : tuple of int
+        Which one was prepared.
+    scale : float or None
+        Pixels the network sees per pixel of the picture; None for its own rule.
     journal : int
         Version of the format.
     """
@@ -59,6 +71,11 @@ class Header:
     package: str
     torch: str
     started: str
+    stack: tuple[int, ...] = ()
+    axes: str = ""
+    channels: tuple[int, ...] | None = None
+    plane: PlaneIndex = ()
+    scale: float | None = None
     journal: int = FORMAT_VERSION
 
     def to_plain(self) -> dict[str, Any]:
@@ -81,11 +98,14 @@ class Header:
                 "The journal was written by a later version of napari-semantic-sam; update "
                 "napari-semantic-sam."
             )
-        return cls(**{field.name: _tuple(data[field.name]) for field in fields(cls)})
+        wanted = {  # what older headers lack has a default
+            field.name for field in fields(cls) if field.name in data or field.default is MISSING
+        }
+        return cls(**{name: _tuple(data[name]) for name in wanted})
 
 
 def describe(request: Request, opened: OpenPicture) -> Header:
-    """Return the header of a session; reads all pixels, so call it beside the user interface.
+    """Return the header of a session; reads pixels, so call it beside the user interface.
 
     Parameters
     ----------
@@ -99,18 +119,42 @@ def describe(request: Request, opened: OpenPicture) -> Header:
     model, embedding = opened.model, opened.embedding
     return Header(
         image=request.name,
-        image_hash=picture_hash(request.picture),
+        image_hash=source_hash(request.source),
         shape=embedding.shape,
+        stack=request.source.plane_counts,
+        axes=request.source.axes,
+        channels=request.source.channels,
+        plane=opened.plane,
+        scale=opened.scale,
         checkpoint=model.checkpoint,
         checkpoint_hash=model.predictor.model.checkpoint_hash,
         level_order=model.level_order,
-        preparation_hash=embedding.image.preparation_hash,
-        contrast_limits=request.contrast_limits,
+        preparation_hash=embedding.preparation_hash,
+        contrast_limits=request.source.contrast_limits,
         device=model.place,
         package=napari_semantic_sam.__version__,
         torch=str(torch.__version__),
         started=datetime.now().astimezone().isoformat(timespec="seconds"),
     )
+
+
+def source_hash(source: ImageSource) -> str:
+    """Return a fingerprint of a picture, whatever is read of it with.
+
+    Of a plane in memory it is `picture_hash`. Of what is lazy, has channels or is a stack, it
+    covers the shape and what `Plane.content_hash` does of the first, middle and last plane.
+    """
+    finest = source.levels[0]
+    if type(finest) is np.ndarray and set(source.axes) <= set("YXS"):
+        return picture_hash(finest)
+    digest = hashlib.sha256(f"{source.axes} {finest.shape} {source.channels}".encode())
+    unstretched, planes = replace(source, contrast_limits=None), list(source.planes())
+    for index in sorted({0, len(planes) // 2, len(planes) - 1}):
+        try:
+            digest.update(unstretched.plane(planes[index]).content_hash().encode())
+        except UserError:  # another plane than the one on display may be damaged
+            digest.update(b"unreadable")
+    return digest.hexdigest()
 
 
 def picture_hash(picture: npt.ArrayLike) -> str:

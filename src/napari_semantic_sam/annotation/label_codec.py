@@ -6,14 +6,15 @@ import base64
 import math
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.label_runs import LabelArray, runs
-from napari_semantic_sam.inference.level_labels import LabelRow
+from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 from napari_semantic_sam.inference.prompt import Prompt
 
 Plain = dict[str, Any]
@@ -62,6 +63,63 @@ def decode_labels(data: Mapping[str, Any]) -> npt.NDArray[Any]:
     lengths, positions = np.frombuffer(packed, dtype=_COUNTS).reshape(2, -1)
     values = np.array(data["values"], dtype=np.dtype(data["dtype"]))
     return np.repeat(values[positions], lengths).reshape(data["shape"])
+
+
+@dataclass(frozen=True, eq=False)
+class LevelPixels:
+    """The labels of a level of a picture, without the planes of a stack that have none.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        ``(H, W)``, for a stack with the lengths of its other axes before them.
+    dtype : str
+    planes : mapping of PlaneIndex to (H, W) integer array
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    planes: Mapping[PlaneIndex, LabelArray]
+
+    def array(self) -> LabelArray:
+        """Return all of them in a new array."""
+        array: LabelArray = np.zeros(self.shape, dtype=self.dtype)
+        for plane, pixels in self.planes.items():
+            array[plane] = pixels
+        return array
+
+
+def whole_level(levels: LevelLabels, level: int) -> LevelPixels:
+    """Return a copy of all labels of a level."""
+    array = levels.array(level)
+    planes = {plane: array[plane].copy() for plane in levels.occupied(level)}
+    return LevelPixels(array.shape, array.dtype.name, planes)
+
+
+def encode_level(level: LevelPixels) -> Plain:
+    """Return the labels of a level; one plane as ``labels``, those of a stack as ``planes``."""
+    if len(level.shape) == 2:
+        return {"labels": encode_labels(level.array())}
+    planes = [
+        {"plane": list(map(int, plane)), "labels": encode_labels(pixels)}
+        for plane, pixels in level.planes.items()
+    ]
+    return {"shape": list(level.shape), "dtype": level.dtype, "planes": planes}
+
+
+def decode_level(data: Mapping[str, Any]) -> LevelPixels:
+    """Return what `encode_level` was given.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If the data is not of that form.
+    """
+    if "labels" in data:
+        array = decode_labels(data["labels"])
+        return LevelPixels(array.shape, array.dtype.name, {(): array})
+    planes = {tuple(each["plane"]): decode_labels(each["labels"]) for each in data["planes"]}
+    return LevelPixels(tuple(data["shape"]), data["dtype"], planes)
 
 
 def encode_row(row: LabelRow) -> Plain:

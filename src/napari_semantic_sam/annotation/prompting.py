@@ -15,7 +15,8 @@ from napari_semantic_sam.annotation.changes import (
     PromptsChange,
     Step,
 )
-from napari_semantic_sam.annotation.editing import Label, LabelEditing
+from napari_semantic_sam.annotation.editing import Label
+from napari_semantic_sam.annotation.editing_several import SeveralEditing
 from napari_semantic_sam.annotation.found import FoundCandidates
 from napari_semantic_sam.annotation.groups import (
     GroupState,
@@ -24,6 +25,7 @@ from napari_semantic_sam.annotation.groups import (
     describe_prompts,
 )
 from napari_semantic_sam.annotation.history import History
+from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.level_labels import LevelLabels
 from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.model.config import Kind
@@ -32,9 +34,11 @@ if TYPE_CHECKING:
     from napari_semantic_sam.inference.combination import Combined
 
 
-class Prompting(LabelEditing):
+class Prompting(SeveralEditing):
     """Labels, and the prompts and candidates of objects in the making.
 
+    An object in the making lies in one plane of a stack. Numbers of objects hold for the
+    whole stack; what is said about objects otherwise is about those of the present plane.
     What the user changes is a step in `history`; `receive`, `next_object` and `activate`
     change nothing that a user made.
 
@@ -49,8 +53,6 @@ class Prompting(LabelEditing):
 
     Attributes
     ----------
-    active : int or None
-        The group whose candidates are on display.
     separate : bool
         Whether every positive prompt is an object of its own.
     """
@@ -62,17 +64,35 @@ class Prompting(LabelEditing):
         history: History | None = None,
     ) -> None:
         super().__init__(levels, history)
-        self.active: int | None = None
         self.separate = False
         self._kinds = kinds
         self._groups: dict[int, tuple[Prompt, ...]] = {}
+        self._place: dict[int, PlaneIndex] = {}
+        self._active: dict[PlaneIndex, int | None] = {}
         self._choices: dict[int, Choice] = {}
         self._found = FoundCandidates()
 
     @property
+    def active(self) -> int | None:
+        """The group whose candidates are on display."""
+        return self._active.get(self.plane)
+
+    @property
     def groups(self) -> Groups:
-        """The prompts of each object in the making, by group."""
-        return dict(sorted(self._groups.items()))
+        """The prompts of each object in the making of this plane, by group."""
+        return self.everywhere.get(self.plane, {})
+
+    @property
+    def everywhere(self) -> dict[PlaneIndex, dict[int, tuple[Prompt, ...]]]:
+        """The prompts of each object in the making, by plane and group."""
+        found: dict[PlaneIndex, dict[int, tuple[Prompt, ...]]] = {}
+        for group, prompts in sorted(self._groups.items()):
+            found.setdefault(self._place[group], {})[group] = prompts
+        return found
+
+    def place_of(self, group: int) -> PlaneIndex | None:
+        """Return the plane of a group that has prompts; None for others."""
+        return self._place[group] if group in self._groups else None
 
     @property
     def waiting(self) -> Groups:
@@ -95,7 +115,7 @@ class Prompting(LabelEditing):
         if found is None:
             return GroupState(None, 0, choice.marked, present)
         last = max(0, len(found.candidates) - 1)
-        index = found.best if choice.index is None else choice.index
+        index = _nearest(found, choice.level) if choice.index is None else choice.index
         return GroupState(found.candidates, min(index, last), choice.marked, present)
 
     def check(self, prompt: Prompt) -> None:
@@ -115,18 +135,28 @@ class Prompting(LabelEditing):
             check_prompt(prompt, self._kinds, self.levels.shape)
 
     def set_prompts(self, groups: Groups) -> None:
-        """Say which prompts there are; groups that differ wait for candidates anew."""
+        """Say which prompts there are in this plane; groups that differ wait for candidates anew.
+
+        Raises
+        ------
+        ValueError
+            If a group is one of another plane.
+        """
+        present = self.groups
+        if any(group in self._groups and group not in present for group in groups):
+            raise ValueError("a group lies in one plane")
         wanted = {group: tuple(prompts) for group, prompts in groups.items() if prompts}
         differ = [
             group
-            for group in sorted(self._groups.keys() | wanted.keys())
-            if self._groups.get(group) != wanted.get(group)
+            for group in sorted(present.keys() | wanted.keys())
+            if present.get(group) != wanted.get(group)
         ]
         if differ:
-            before = {group: self._groups.get(group, ()) for group in differ}
-            change = PromptsChange(before, {group: wanted.get(group, ()) for group in differ})
+            before = {group: present.get(group, ()) for group in differ}
+            after = {group: wanted.get(group, ()) for group in differ}
+            change = PromptsChange(before, after, self.plane)
             choices = [
-                ChoiceChange(group, self._choices[group], Choice())
+                ChoiceChange(group, self._choices[group], Choice(level=self._level_of(group)))
                 for group in differ
                 if group in self._choices
             ]
@@ -134,8 +164,8 @@ class Prompting(LabelEditing):
 
     def next_object(self) -> int:
         """Begin an object: a group without prompts becomes the active one."""
-        self.active = self._fresh()
-        return self.active
+        group = self._active[self.plane] = self._fresh()
+        return group
 
     def group_for_next(self, positive: bool = True) -> int:
         """Return the group that a prompt belongs to if it is made now.
@@ -149,9 +179,10 @@ class Prompting(LabelEditing):
         return self._fresh() if positive and begun else self.active
 
     def activate(self, group: int) -> None:
-        """Display the candidates of a group that has prompts."""
+        """Display the candidates of a group that has prompts, and its plane."""
         if group in self._groups:
-            self.active = group
+            self.go(self._place[group])
+            self._active[self.plane] = group
 
     def receive(self, group: int, prompts: Sequence[Prompt], combined: Combined) -> None:
         """Take what prompts gave, unless the group has others by now."""
@@ -180,8 +211,14 @@ class Prompting(LabelEditing):
     def _prompts(self) -> tuple[Prompt, ...]:
         return () if self.active is None else self._groups.get(self.active, ())
 
+    def _level_of(self, group: int) -> int | None:
+        """Return the level that the user went to among the candidates of a group."""
+        choice, shown = self._choices[group], self.state(group).shown
+        return choice.level if choice.index is None or shown is None else shown.level
+
     def _fresh(self) -> int:
-        return max(self._groups, default=0) + 1
+        begun = [group for plane, group in self._active.items() if group and plane != self.plane]
+        return max([*self._groups, *begun], default=0) + 1
 
     def _choose(self, text: str, **changes: Any) -> None:
         """Change the choice among the candidates of the active group."""
@@ -229,8 +266,18 @@ class Prompting(LabelEditing):
             self._groups.pop(group, None)
             if prompts:
                 self._groups[group] = prompts
+                self._place[group] = change.plane
         alive = [group for group, prompts in change.after.items() if prompts]
         if alive:
-            self.active = max(alive)
-        elif self.active in change.after:
-            self.active = max(self._groups, default=None)
+            self._active[change.plane] = max(alive)
+        elif self._active.get(change.plane) in change.after:
+            left = self.everywhere.get(change.plane, {})
+            self._active[change.plane] = max(left, default=None)
+
+
+def _nearest(found: Combined, level: int | None) -> int:
+    """Return which candidate to display: the one nearest to a level, else the most promising."""
+    if level is None or not found.candidates:
+        return found.best
+    distances = [abs(each.level - level) for each in found.candidates]
+    return distances.index(min(distances))

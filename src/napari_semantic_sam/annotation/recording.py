@@ -11,7 +11,7 @@ from typing import Any
 from napari_semantic_sam.annotation.changes import Step
 from napari_semantic_sam.annotation.exchange.rows import MALFORMED
 from napari_semantic_sam.annotation.journal_header import Header
-from napari_semantic_sam.annotation.label_codec import decode_labels, decode_row
+from napari_semantic_sam.annotation.label_codec import LevelPixels, decode_level, decode_row
 from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.annotation.step_codec import decode_step
 from napari_semantic_sam.errors import UserError
@@ -24,12 +24,17 @@ class WholeLevel:
     """All labels of a level, as they came from elsewhere."""
 
     level: int
-    array: LabelArray
+    pixels: LevelPixels
     rows: tuple[LabelRow, ...]
+
+    @property
+    def array(self) -> LabelArray:
+        """Return the labels in a new array."""
+        return self.pixels.array()
 
     def apply(self, session: AnnotationSession) -> None:
         """Put them into a session."""
-        session.levels.attach(self.level, self.array.copy(), self.rows)
+        session.levels.attach(self.level, self.array, self.rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +132,8 @@ def restore(journal: str | Path | Recording, session: AnnotationSession) -> None
         See `read_journal`; also if the shape is another one, or the steps do not fit together.
     """
     recording = journal if isinstance(journal, Recording) else read_journal(journal)
-    if recording.header.shape != session.levels.shape:
+    present = (session.levels.shape, session.levels.stack)
+    if (recording.header.shape, recording.header.stack) != present:
         raise UserError(
             f"The journal {recording.path} belongs to a picture of another size; open "
             f"“{recording.header.image}” to restore it."
@@ -135,6 +141,7 @@ def restore(journal: str | Path | Recording, session: AnnotationSession) -> None
     for number, event in enumerate(recording.events, 1):
         try:
             event.apply(session)
+            session.settle()
         except MALFORMED as error:
             raise UserError(
                 f"{recording.path} is damaged: its event {number} does not fit those before it."
@@ -161,7 +168,7 @@ def _event(data: Mapping[str, Any]) -> Event | None:
     """Return what happened; None for the end."""
     if data["event"] == "level":
         rows = tuple(map(decode_row, data["rows"]))
-        return WholeLevel(data["level"], decode_labels(data["labels"]), rows)
+        return WholeLevel(data["level"], decode_level(data), rows)
     if data["event"] == "step":
         return Made(decode_step(data))
     events: dict[str, Event | None] = {"undo": Undone(), "redo": Redone(), "end": None}

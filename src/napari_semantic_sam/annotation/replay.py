@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +15,21 @@ from napari_semantic_sam.annotation.changes import Groups, Step
 from napari_semantic_sam.annotation.commit import Planned, cut_to_rule, refined_label
 from napari_semantic_sam.annotation.editing import Event
 from napari_semantic_sam.annotation.edits import Edits, mask_of
-from napari_semantic_sam.annotation.journal_header import picture_hash
+from napari_semantic_sam.annotation.journal_header import Header, source_hash
 from napari_semantic_sam.annotation.recording import Made, Recording, read_journal
 from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.combination import combine
+from napari_semantic_sam.inference.image.source import ImageSource
+from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.level_labels import LevelLabels
+from napari_semantic_sam.inference.normalisation import plane_axes
 from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.inference.results import EMPTY, Candidate, CroppedMask
 
 if TYPE_CHECKING:
-    from napari_semantic_sam.inference.predictor import PictureEmbedding, Predictor
+    from napari_semantic_sam.inference.predictor import Predictor
+    from napari_semantic_sam.inference.tiles.plane_embedding import PlaneEmbedding
 
 SAME_IOU = 0.999
 """On the same device, the recorded and the recomputed mask overlap at least this much."""
@@ -61,7 +65,7 @@ class Replayed:
 
 def replay(
     journal: str | Path,
-    image: npt.ArrayLike,
+    image: npt.ArrayLike | ImageSource,
     load: Callable[[str, str], Predictor],
     *,
     checkpoint: str | None = None,
@@ -75,8 +79,9 @@ def replay(
     Parameters
     ----------
     journal : path
-    image : array
-        The picture that was annotated, as `io.images.read_image` gives it.
+    image : array or ImageSource
+        The picture that was annotated, as `io.images.read_image` gives it, or with its axes
+        and channels.
     load : callable
         Returns the predictor of a checkpoint on a device.
     checkpoint, device : str, optional
@@ -95,17 +100,38 @@ def replay(
         If the journal cannot be read, or picture, checkpoint or preparation differ.
     """
     recording = read_journal(journal)
-    _check(recording, "image_hash", picture_hash(image), "another picture; give the one annotated")
+    source = _source(image, recording.header)
+    _check(recording, "image_hash", source_hash(source), "another picture; give the one annotated")
     predictor = load(
         recording.header.checkpoint if checkpoint is None else checkpoint,
         recording.header.device if device is None else device,
     )
     other = "another checkpoint than this one; name the right one with --checkpoint"
     _check(recording, "checkpoint_hash", predictor.model.checkpoint_hash, other)
-    embedding = predictor.embed(image, contrast_limits=recording.header.contrast_limits)
-    how = "a picture prepared differently, by another version or with other contrast limits"
-    _check(recording, "preparation_hash", embedding.image.preparation_hash, how)
-    return _Replay(predictor, embedding).run(recording, progress)
+    how = "a picture prepared differently: by another version, contrast limits or object size"
+    scale = recording.header.scale
+    for header in recording.headers:
+        if header.preparation_hash != _preparation_hash(predictor, source, header, scale):
+            raise UserError(f"{recording.path} was recorded with {how}.")
+    return _Replay(predictor, source, scale).run(recording, progress)
+
+
+def _source(image: npt.ArrayLike | ImageSource, header: Header) -> ImageSource:
+    """Return the picture as it was annotated."""
+    if isinstance(image, ImageSource):
+        return replace(image, contrast_limits=header.contrast_limits)
+    array = np.asarray(image)
+    axes = header.axes or plane_axes(array.shape, None)
+    return ImageSource((array,), axes, header.channels, header.contrast_limits)
+
+
+def _preparation_hash(
+    predictor: Predictor, source: ImageSource, header: Header, scale: float | None
+) -> str:
+    if header.journal == 1:  # when pictures were embedded whole
+        pixels = np.asarray(source.levels[0])
+        return predictor.embed(pixels, contrast_limits=header.contrast_limits).preparation_hash
+    return predictor.embed_plane(source.plane(header.plane), scale=scale).preparation_hash
 
 
 def _check(recording: Recording, field: str, present: str, complaint: str) -> None:
@@ -116,9 +142,10 @@ def _check(recording: Recording, field: str, present: str, complaint: str) -> No
 class _Replay:
     """Walks through a recording; before each step that kept something, asks the model."""
 
-    def __init__(self, predictor: Predictor, embedding: PictureEmbedding) -> None:
-        self._predictor, self._embedding = predictor, embedding
-        self._session = AnnotationSession(LevelLabels(embedding.shape))
+    def __init__(self, predictor: Predictor, source: ImageSource, scale: float | None) -> None:
+        self._predictor, self._source, self._scale = predictor, source, scale
+        self._embeddings: dict[PlaneIndex, PlaneEmbedding] = {}
+        self._session = AnnotationSession(LevelLabels(source.shape, source.plane_counts))
         self._groups: Groups = {}
         self._label_masks: dict[Prompt, CroppedMask] = {}
         self._undone: set[Step] = set()
@@ -133,6 +160,7 @@ class _Replay:
                 found[event.step] = self._step(event.step, len(found) + 1)
             else:
                 event.apply(self._session)
+            self._session.settle()
             self._look_at_labels()
             if progress is not None:
                 progress(number, len(recording.events))
@@ -146,7 +174,10 @@ class _Replay:
             self._undone.discard(step)
 
     def _step(self, step: Step, number: int) -> list[Replayed]:
-        computed = self._recompute(step.origin) if step.origin else []
+        computed: list[CroppedMask] = []
+        if step.origin:
+            self._session.go(step.planes[0])
+            computed = self._recompute(step.origin)
         self._session.perform(step)
         labels = step.origin["labels"] if step.origin else ()
         return [
@@ -175,7 +206,13 @@ class _Replay:
         return masks
 
     def _candidates(self, prompts: Sequence[Prompt]) -> tuple[Candidate, ...]:
-        return combine(self._predictor, self._embedding, prompts, self._label_masks).candidates
+        plane = self._session.plane
+        if plane not in self._embeddings:
+            self._embeddings[plane] = self._predictor.embed_plane(
+                self._source.plane(plane), scale=self._scale
+            )
+        embedding = self._embeddings[plane]
+        return combine(self._predictor, embedding, prompts, self._label_masks).candidates
 
     def _look_at_labels(self) -> None:
         """Note how labels look when they become prompts, which is when the model is asked."""
@@ -192,13 +229,15 @@ def _masks_of(prompts: Sequence[Prompt], levels: LevelLabels) -> dict[Prompt, Cr
         if prompt.kind == "label"
     }
     return {
-        prompt: mask_of(levels, *label) for prompt, label in labels.items() if levels.row(*label)
+        prompt: mask_of(levels, *label)
+        for prompt, label in labels.items()
+        if label[1] in levels.areas(label[0])
     }
 
 
 def _mask(levels: LevelLabels, label: Mapping[str, int]) -> CroppedMask:
     """Return the pixels of a label; none if there is no such label."""
-    if levels.row(label["level"], label["index"]):
+    if label["index"] in levels.areas(label["level"]):
         return mask_of(levels, label["level"], label["index"])
     return CroppedMask(EMPTY, np.zeros((0, 0), dtype=bool), levels.shape)
 

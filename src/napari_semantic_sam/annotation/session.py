@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-from napari_semantic_sam.annotation.acts import write_mask
+import numpy as np
+
+from napari_semantic_sam.annotation.acts import rewrite, write_mask
 from napari_semantic_sam.annotation.changes import Choice, ChoiceChange, Step
 from napari_semantic_sam.annotation.commit import (
     Planned,
@@ -15,13 +18,15 @@ from napari_semantic_sam.annotation.commit import (
     source_of,
 )
 from napari_semantic_sam.annotation.editing import Label
-from napari_semantic_sam.annotation.edits import Edits
+from napari_semantic_sam.annotation.edits import Edits, row_of
 from napari_semantic_sam.annotation.history import History
 from napari_semantic_sam.annotation.prompting import Prompting
+from napari_semantic_sam.annotation.propagating import Followed, Start
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.cleanup import CleanUp
+from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
-from napari_semantic_sam.inference.results import Candidate
+from napari_semantic_sam.inference.results import Candidate, CroppedMask
 from napari_semantic_sam.model.config import Kind
 
 
@@ -45,6 +50,7 @@ class AnnotationSession(Prompting):
     ) -> None:
         super().__init__(levels, kinds, history)
         self.target_level: int | None = None
+        self._followed: dict[Label, dict[PlaneIndex, CroppedMask]] = {}
         self._tidied: WeakKeyDictionary[Candidate, tuple[CleanUp, Candidate]] = WeakKeyDictionary()
 
     def tidied(self, candidate: Candidate) -> Candidate:
@@ -86,7 +92,7 @@ class AnnotationSession(Prompting):
             raise UserError("There is no mask to keep; click on a structure first.")
         written: dict[int, Label] = {}
         notices: list[str] = []
-        with Edits(self.levels) as edits:
+        with self._edits() as edits:
             for index in self.current.to_keep:
                 plan = self._plan(index)
                 if plan.mask.area:
@@ -99,6 +105,75 @@ class AnnotationSession(Prompting):
             raise UserError(self._refusal())
         self._finish_keep(edits, written, " ".join(filter(None, notices)))
         return [row for row in (self.levels.row(*label) for label in written.values()) if row]
+
+    def begin_following(self, level: int, index: int) -> Start:
+        """Return from what a label of this plane is to be followed through the stack.
+
+        Its masks in other planes hold, except for those that following it wrote and that are
+        still as they were written.
+
+        Raises
+        ------
+        UserError
+            If the picture is no stack, or the label is not in this plane.
+        """
+        if self.levels.stack[-1:] in ((), (1,)):
+            raise UserError("There is only one slice; choose a stack to propagate an object.")
+        self.mask_of(level, index)
+        return Start(level, index, self.plane, self._known(level, index, self.plane))
+
+    def take_followed(self, followed: Followed) -> None:
+        """Write where a label was found in other planes, as one step.
+
+        The commit rule decides what it may cover. Where an earlier run had found the label
+        and this one does not, it is removed.
+
+        Raises
+        ------
+        UserError
+            If there is no such label any more, it is another one where it was followed from,
+            or nothing would change.
+        """
+        self.settle()
+        start, levels = followed.start, self.levels
+        level, index = start.level, start.index
+        row = row_of(levels, level, index)
+        known, begun = self._known(level, index, start.plane), start.plane[-1]
+        if not _is_same(start.known[begun], known.get(begun)):
+            raise UserError(
+                f"Label {index} of level {level} was changed while it was propagated; propagate it "
+                "again."
+            )
+        written: dict[PlaneIndex, CroppedMask] = {}
+        with self._edits() as edits:
+            for plane in sorted({*followed.masks, *levels.planes_of(level, index)}):
+                if plane[:-1] != start.plane[:-1] or plane[-1] in {*start.known, *known}:
+                    continue
+                with levels.at(plane):
+                    mask = followed.masks.get(plane)
+                    if mask is not None:
+                        rule = self.options.rule
+                        mask = cut_to_rule(mask, levels, level, rule, own=index)
+                    rewrite(edits, level, replace(row, source="propagated"), mask)
+                    if index in levels.areas(level):
+                        written[plane] = self.mask_of(level, index)
+        if not edits.changes:
+            raise UserError(
+                f"Label {index} of level {level} is the same as before. {followed.text}"
+            )
+        self._followed[level, index] = written
+        self._finish(f"propagate label {index} of level {level}", edits, notice=followed.text)
+
+    def _known(self, level: int, index: int, begin: PlaneIndex) -> dict[int, CroppedMask]:
+        """Return the masks of a label, by slice, that no run wrote and that of where one begins."""
+        known, written = {}, self._followed.get((level, index), {})
+        for plane in self.levels.planes_of(level, index):
+            if plane[:-1] == begin[:-1]:
+                with self.levels.at(plane):
+                    mask = self.mask_of(level, index)
+                if plane == begin or not _is_same(mask, written.get(plane)):
+                    known[plane[-1]] = mask
+        return known
 
     def _plan(self, index: int) -> Planned:
         """Work out what would be written for a candidate of the active group."""
@@ -143,6 +218,10 @@ class AnnotationSession(Prompting):
         text = f"keep {_levels(level for level, _ in written.values())}"
         changes = (*edits.changes, *follow, ChoiceChange(group, before, after))
         self._record(Step(text, changes, origin), notice)
+
+
+def _is_same(mask: CroppedMask, other: CroppedMask | None) -> bool:
+    return other is not None and mask.box == other.box and np.array_equal(mask.crop, other.crop)
 
 
 def _levels(numbers: Iterable[int]) -> str:

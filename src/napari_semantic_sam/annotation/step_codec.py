@@ -26,6 +26,7 @@ from napari_semantic_sam.annotation.label_codec import (
     encode_row,
 )
 from napari_semantic_sam.inference.cleanup import CleanUp
+from napari_semantic_sam.inference.label_parts import PlaneIndex
 
 
 def encode_step(step: Step) -> Plain:
@@ -58,13 +59,13 @@ def _decode_origin(data: Mapping[str, Any]) -> Plain:
 
 def _encode_change(change: Change) -> Plain:
     if isinstance(change, LabelsChange):
-        return _encode_labels_change(change)
+        return _encode_labels_change(change) | _encode_plane(change.plane)
     if isinstance(change, PromptsChange):
         return {
             "what": "prompts",
             "before": encode_groups(change.before),
             "after": encode_groups(change.after),
-        }
+        } | _encode_plane(change.plane)
     return {
         "what": "choice",
         "group": change.group,
@@ -84,9 +85,19 @@ def _encode_labels_change(change: LabelsChange) -> Plain:
     return data
 
 
+def _encode_plane(plane: PlaneIndex) -> Plain:
+    """Return where in a stack a change is; nothing for a single plane."""
+    return {"plane": list(map(int, plane))} if plane else {}
+
+
+def _decode_plane(data: Mapping[str, Any]) -> PlaneIndex:
+    return tuple(data.get("plane", ()))
+
+
 def _encode_choice(choice: Choice) -> Plain:
     kept = {str(index): list(map(int, label)) for index, label in choice.kept.items()}
-    return {"index": choice.index, "marked": sorted(choice.marked), "kept": kept}
+    data: Plain = {"index": choice.index, "marked": sorted(choice.marked), "kept": kept}
+    return data if choice.level is None else data | {"level": choice.level}
 
 
 def _decode_labels_change(data: Mapping[str, Any]) -> LabelsChange:
@@ -100,11 +111,13 @@ def _decode_labels_change(data: Mapping[str, Any]) -> LabelsChange:
         after=after,
         rows_before=tuple(map(decode_row, data["rows_before"])),
         rows_after=tuple(map(decode_row, data["rows_after"])),
+        plane=_decode_plane(data),
     )
 
 
 def _decode_prompts_change(data: Mapping[str, Any]) -> PromptsChange:
-    return PromptsChange(decode_groups(data["before"]), decode_groups(data["after"]))
+    before, after = decode_groups(data["before"]), decode_groups(data["after"])
+    return PromptsChange(before, after, _decode_plane(data))
 
 
 def _decode_choice_change(data: Mapping[str, Any]) -> ChoiceChange:
@@ -115,7 +128,7 @@ def _decode_choice_change(data: Mapping[str, Any]) -> ChoiceChange:
 
 def _decode_choice(data: Mapping[str, Any]) -> Choice:
     kept = {int(index): tuple(label) for index, label in data["kept"].items()}
-    return Choice(data["index"], frozenset(data["marked"]), kept)
+    return Choice(data["index"], frozenset(data["marked"]), kept, data.get("level"))
 
 
 _DECODERS: dict[str, Callable[[Mapping[str, Any]], Change]] = {

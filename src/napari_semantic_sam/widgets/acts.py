@@ -10,11 +10,12 @@ from napari.utils.notifications import show_warning
 from psygnal import Signal
 
 from napari_semantic_sam.annotation.commit import KeepOptions
+from napari_semantic_sam.annotation.editing import Label
 from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.cleanup import CleanUp
+from napari_semantic_sam.widgets.messages import MESSAGES
 from napari_semantic_sam.widgets.session_view import SessionView
-from napari_semantic_sam.widgets.tables import MESSAGES
 
 
 class Acts:
@@ -126,6 +127,41 @@ class Acts:
     def move(self, level: int, index: int, to_level: int) -> None:
         """Take a label to another level."""
         self._act(lambda view: view.session.move(level, index, to_level))
+
+    def delete_all(self, labels: Sequence[Label]) -> None:
+        """Make labels background, as one step."""
+        self._act(lambda view: view.session.delete_all(labels))
+
+    def rename_all(
+        self, labels: Sequence[Label], *, object: str | None = None, part: str | None = None
+    ) -> None:
+        """Give labels the same names, as one step; None leaves a name as it is."""
+        self._act(lambda view: view.session.rename_all(labels, object=object, part=part))
+
+    def move_all(self, labels: Sequence[Label], to_level: int) -> None:
+        """Take labels to another level, as one step."""
+        self._act(lambda view: view.session.move_all(dict.fromkeys(labels, to_level)))
+
+    def shift_levels(self, labels: Sequence[Label], by: int) -> None:
+        """Take labels so many levels finer, or coarser if it is negative, as one step."""
+
+        def do(view: SessionView) -> None:
+            count = len(view.opened.picture.model.level_order)
+            for level, _ in labels:
+                if not 1 <= level + by <= count:
+                    message = MESSAGES["no coarser" if by < 0 else "no finer"]
+                    raise UserError(message.format(level=level))
+            view.session.move_all({label: label[0] + by for label in labels})
+
+        self._act(do)
+
+    def split_all(self, labels: Sequence[Label]) -> None:
+        """Make each connected piece of labels a label of its own, as one step."""
+        self._act(lambda view: view.session.split_all(labels))
+
+    def clean_all(self, labels: Sequence[Label], cleanup: CleanUp) -> None:
+        """Tidy up labels, as one step."""
+        self._act(lambda view: view.session.clean_all(labels, cleanup))
 
     def merge(self, level: int, indices: Sequence[int]) -> None:
         """Make labels of a level one."""

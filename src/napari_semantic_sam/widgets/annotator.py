@@ -12,17 +12,24 @@ from napari.utils.events import Event
 from qtpy.QtCore import QTimer
 
 from napari_semantic_sam.annotation.engine import LoadedModel, OpenPicture
+from napari_semantic_sam.annotation.propagating import Followed
 from napari_semantic_sam.annotation.session import AnnotationSession
+from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.widgets import layers as make
 from napari_semantic_sam.widgets.acts import Acts
-from napari_semantic_sam.widgets.camera import look_at
+from napari_semantic_sam.widgets.automatic.runner import AutomaticRun
+from napari_semantic_sam.widgets.automatic.wishes import Wishes
+from napari_semantic_sam.widgets.camera import is_in_view, look_at
 from napari_semantic_sam.widgets.finding import Finder
+from napari_semantic_sam.widgets.frame import Channels, Coordinates, Frame
 from napari_semantic_sam.widgets.history_keys import HistoryKeys
 from napari_semantic_sam.widgets.journal import JournalKeeper
+from napari_semantic_sam.widgets.messages import MESSAGES
 from napari_semantic_sam.widgets.next_region import NextRegion
 from napari_semantic_sam.widgets.opening import Opened, Opener, tell, warn
+from napari_semantic_sam.widgets.propagation import Propagation
 from napari_semantic_sam.widgets.session_view import SessionView
-from napari_semantic_sam.widgets.tables import SHORTCUTS
+from napari_semantic_sam.widgets.shortcuts import SHORTCUTS
 from napari_semantic_sam.widgets.wheel import LevelWheel
 from napari_semantic_sam.widgets.worker import Progress
 
@@ -46,6 +53,8 @@ class Annotator(Acts):
     hover : bool
         Whether the mask under the mouse is shown.
     next_region : NextRegion
+    propagation : Propagation
+    automatic : AutomaticRun
     keeper : JournalKeeper
     """
 
@@ -54,8 +63,10 @@ class Annotator(Acts):
         self._finder: Finder | None = None
         self.model: LoadedModel | None = None
         self.hover = False
-        self._opener = Opener(viewer.layers, self._on_opened, self.changed.emit)
+        self._opener = Opener(viewer, self._on_opened, self.changed.emit)
         self.next_region = NextRegion(viewer, self.changed.emit)
+        self.propagation = Propagation(self.changed.emit, self._on_followed)
+        self.automatic = AutomaticRun(viewer, self.changed.emit)
         self.keeper = JournalKeeper(self._on_offer, self._on_restored)
         self._names: dict[Image, str] = {}
         self._on_layers()
@@ -82,8 +93,13 @@ class Annotator(Acts):
 
     @property
     def opened(self) -> OpenPicture | None:
-        """The embedded picture of the session in progress."""
-        return self._view.opened.picture if self._view else None
+        """The plane on display of the picture of the session in progress."""
+        return self._view.picture if self._view else None
+
+    @property
+    def frame(self) -> Frame | None:
+        """The axes of the image of the session in progress."""
+        return self._view.frame if self._view else None
 
     @property
     def clicks(self) -> Points | None:
@@ -101,14 +117,31 @@ class Annotator(Acts):
         return self._opener.progress
 
     def start(
-        self, image: Image | None, checkpoint: str, device: str, *, as_displayed: bool = False
+        self,
+        image: Image | None,
+        checkpoint: str,
+        device: str,
+        *,
+        as_displayed: bool = False,
+        channels: Channels | None = None,
+        object_size: float | None = None,
     ) -> None:
         """Embed an image beside the user interface, then begin a session on it.
 
-        A session in progress stays until the new one begins. With `as_displayed` the model
-        sees a grey image with the contrast limits of its layer.
+        A session in progress stays until the new one begins. The two axes of the image that
+        are on display make its planes; the others are walked, except for that of channels.
+        With `as_displayed` the model sees a grey image with the contrast limits of its layer.
+        `object_size`, in pixels, sets how large the model sees the image.
         """
-        self._opener.start(image, checkpoint, device, as_displayed=as_displayed, loaded=self.model)
+        self._opener.start(
+            image,
+            checkpoint,
+            device,
+            as_displayed=as_displayed,
+            channels=channels,
+            object_size=object_size,
+            loaded=self.model,
+        )
         self.changed.emit()
 
     def cancel(self) -> None:
@@ -148,22 +181,57 @@ class Annotator(Acts):
         """Bring a label into view, and select it in its layer."""
 
         def do(view: SessionView) -> None:
-            box, layer = view.session.mask_of(level, index).box, view.levels.layer(level)
+            corners, layer = _where_is(view, level, index), view.levels.layer(level)
             if layer is not None:
                 layer.selected_label = index
-                look_at(self._viewer, layer, box)
+                look_at(self._viewer, layer, corners)
+
+        self._act(do)
+
+    def highlight(self, level: int, index: int) -> None:
+        """Select a label in its layer, and bring it into view if it is not."""
+
+        def do(view: SessionView) -> None:
+            corners, layer = _where_is(view, level, index), view.levels.layer(level)
+            if layer is not None:
+                layer.selected_label = index
+                if not is_in_view(self._viewer, layer, corners):
+                    look_at(self._viewer, layer, corners)
+
+        self._act(do)
+
+    def segment(self, wishes: Wishes) -> None:
+        """Find all objects that a user wishes for; see `AutomaticRun`."""
+
+        def do(view: SessionView) -> None:
+            request = wishes.request(self._viewer, view)
+            if self.opened is not None:
+                self.automatic.start(view, self.opened, request, is_preview=wishes.is_preview)
+
+        self._act(do)
+
+    def propagate(self) -> None:
+        """Follow the object kept last in this slice, or the selected label, through the stack."""
+
+        def do(view: SessionView) -> None:
+            label = view.label_to_follow()
+            if label is None:
+                raise UserError(MESSAGES["no start"])
+            self.propagation.begin(view.picture, view.session.begin_following(*label))
 
         self._act(do)
 
     def what_next(self) -> None:
         """Go to the unlabelled region that the model is least sure of."""
         if self._view:
-            opened = self._view.opened
-            self.next_region.walk(opened.image, self._view.session, opened.picture)
+            view = self._view
+            self.next_region.walk(view.image, view.frame, view.session, view.picture)
 
     def _on_change(self) -> None:
         if self._finder:
             self._finder.find()
+        if self._view and self._view.session.is_writing:
+            self.automatic.write(self._view)
         self.changed.emit()
 
     def _on_opened(self, opened: Opened) -> None:
@@ -190,7 +258,7 @@ class Annotator(Acts):
             session,
         )
         view.session.options, view.session.separate = self.options, self.separate
-        self._finder = Finder(view.session, opened.picture, self._on_found)
+        self._finder = Finder(view.session, lambda: view.picture, self._on_found)
         self.keeper.begin(view.session, opened.request, opened.picture)
         opened.image.events.data.connect(self._on_new_pixels)
         view.begin()
@@ -199,6 +267,8 @@ class Annotator(Acts):
 
     def _end_session(self) -> None:
         self.next_region.end()
+        self.propagation.cancel()
+        self.automatic.end()
         if self._finder:
             self._finder.cancel()
             self._finder = None
@@ -212,6 +282,9 @@ class Annotator(Acts):
         if self._view:
             self._view.draw()
         self.changed.emit()
+
+    def _on_followed(self, followed: Followed) -> None:
+        self._act(lambda view: view.session.take_followed(followed))
 
     def _on_hover_error(self, error: Exception) -> None:
         self.set_hover(False)
@@ -250,6 +323,12 @@ class Annotator(Acts):
     def _key(self, name: str) -> Callable[[Any], None]:
         call = _weak(getattr(self, name))
         return lambda _: call()
+
+
+def _where_is(view: SessionView, level: int, index: int) -> Coordinates:
+    """Go to a plane that holds some of a label, and return the corners around it there."""
+    view.session.seek(level, index)
+    return view.frame.corners(view.session.plane, view.session.mask_of(level, index).box)
 
 
 def _weak(method: Callable[[], None]) -> Callable[[], None]:

@@ -22,14 +22,17 @@ class Finder:
     Parameters
     ----------
     session : AnnotationSession
-    opened : OpenPicture
-        Its picture.
+    opened : callable
+        Returns the plane that the session is at.
     on_found : callable
         Called after the session received candidates.
     """
 
     def __init__(
-        self, session: AnnotationSession, opened: OpenPicture, on_found: Callable[[], None]
+        self,
+        session: AnnotationSession,
+        opened: Callable[[], OpenPicture],
+        on_found: Callable[[], None],
     ) -> None:
         self._session = session
         self._opened = opened
@@ -39,7 +42,7 @@ class Finder:
 
     def find(self) -> None:
         """Begin with what waits, unless something is being looked for."""
-        session, opened = self._session, self._opened
+        session = self._session
         if self._job is not None or not session.waiting:
             return
         waiting = list(session.waiting)
@@ -53,6 +56,7 @@ class Finder:
             tell(error)
             self.find()
             return
+        opened = self._opened()
         self._job = Job(lambda job: find_candidates(opened, prompts, labels), self._on_end)
         self._job.start()
 

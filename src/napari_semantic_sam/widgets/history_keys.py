@@ -7,7 +7,7 @@ from typing import Any
 
 from napari.layers import Layer
 
-from napari_semantic_sam.widgets.tables import SHORTCUTS
+from napari_semantic_sam.widgets.shortcuts import SHORTCUTS
 
 Undo = Callable[[Any], None]
 """What napari calls with the layer on which a key was pressed."""

@@ -89,7 +89,8 @@ class Hover:
         """Return the pixel under the mouse, None if it is of no interest."""
         if self._preview.undecided or len(event.dims_displayed) != 2:
             return None
-        y, x = np.floor(np.asarray(self._preview.image.world_to_data(event.position)) + 0.5)
+        where = self._preview.image.world_to_data(event.position)
+        y, x = np.floor(np.array(self._preview.frame.pixel(where)) + 0.5)
         if not (0 <= y < self._shape[0] and 0 <= x < self._shape[1]):
             return None
         return Spot(int(y), int(x), self._preview.level)

@@ -20,7 +20,7 @@ from napari_semantic_sam.annotation.journal_folder import (
     remove_old_journals,
     unfinished_journals,
 )
-from napari_semantic_sam.annotation.journal_header import describe, picture_hash
+from napari_semantic_sam.annotation.journal_header import describe, source_hash
 from napari_semantic_sam.annotation.recording import (
     Recording,
     WholeLevel,
@@ -132,7 +132,9 @@ class JournalKeeper(QObject):
         if self._recorded is None or self._offer is None or self._job:
             return
         path, opened = self._offer.path, self._recorded.opened
-        self._job = Job(lambda job: _restored_session(path, opened), self._on_read)
+        present = self._recorded.session.levels
+        levels = LevelLabels(present.shape, present.stack)
+        self._job = Job(lambda job: _restored_session(path, levels, opened), self._on_read)
         self._job.start()
 
     def discard(self) -> None:
@@ -148,8 +150,8 @@ class JournalKeeper(QObject):
 
     def _look(self, folder: Path) -> None:
         assert self._recorded
-        request, shape = self._recorded.request, self._recorded.session.levels.shape
-        self._job = Job(lambda job: _find(folder, request, shape), self._on_found)
+        request = self._recorded.request
+        self._job = Job(lambda job: _find(folder, request), self._on_found)
         self._job.start()
 
     def _on_found(self, job: Job) -> None:
@@ -195,20 +197,25 @@ class JournalKeeper(QObject):
         show_warning(sentence)
 
 
-def _find(folder: Path, request: Request, shape: tuple[int, int]) -> Unfinished | None:
+def _find(folder: Path, request: Request) -> Unfinished | None:
     """Return the newest interrupted annotation of a picture; runs on a worker thread."""
     remove_old_journals(folder)
-    found = [each for each in unfinished_journals(folder) if each.header.shape == shape]
+    wanted = (request.source.shape, request.source.plane_counts)
+    found = [
+        each
+        for each in unfinished_journals(folder)
+        if (each.header.shape, each.header.stack) == wanted
+    ]
     if not found:
         return None
-    pixels = picture_hash(request.picture)
+    pixels = source_hash(request.source)
     return next((each for each in found if each.header.image_hash == pixels), None)
 
 
-def _restored_session(path: Path, opened: OpenPicture) -> _Restored:
+def _restored_session(path: Path, levels: LevelLabels, opened: OpenPicture) -> _Restored:
     """Read a journal into a session of its own; runs on a worker thread."""
     recording = read_journal(path)
-    session = AnnotationSession(LevelLabels(opened.embedding.shape), opened.model.prompt_kinds)
+    session = AnnotationSession(levels, opened.model.prompt_kinds)
     restore(recording, session)
     return _Restored(session, recording)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from napari_semantic_sam.widgets.tables import GESTURES, LIST_KEYS, SHORTCUTS, Shortcut
+from napari_semantic_sam.widgets.shortcuts import GESTURES, LIST_KEYS, SHORTCUTS, Shortcut
 
 BEGIN = "<!-- keys, written by scripts/write_key_table.py -->"
 END = "<!-- end of keys -->"

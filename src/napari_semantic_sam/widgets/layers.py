@@ -12,6 +12,7 @@ from napari.utils.events import EventEmitter
 
 from napari_semantic_sam.inference.label_runs import LabelArray
 from napari_semantic_sam.inference.level_labels import COLUMNS, LabelRow, to_columns
+from napari_semantic_sam.widgets.frame import Coordinates, Frame
 from napari_semantic_sam.widgets.tables import (
     BOXES,
     CLICKS,
@@ -47,20 +48,18 @@ def belongs_to(layer: Layer, image: Image) -> bool:
     return record.get(key) == own[key]
 
 
-def placement(image: Image) -> dict[str, Any]:
-    """Return the options that put another layer where an image is, pixel on pixel."""
-    options = {name: getattr(image, name) for name in _PLACEMENT}
-    return options | {
-        "affine": image.affine.affine_matrix,
-        "units": image.units,
-        "axis_labels": image.axis_labels,
-    }
+def place(layer: Layer, image: Image, frame: Frame, origin: Coordinates | None = None) -> None:
+    """Put a layer where an image is, pixel on pixel; see `Frame.placement`."""
+    for name, value in frame.placement(image, origin).items():
+        # Whatever is set, napari looks at all layers again, even if it was so before.
+        if not _is_same(getattr(layer, name), value):
+            setattr(layer, name, value)
 
 
-def place(layer: Layer, image: Image) -> None:
-    """Put a layer where an image is, pixel on pixel."""
-    for name, value in placement(image).items():
-        setattr(layer, name, value)
+def _is_same(present: Any, wanted: Any) -> bool:
+    if isinstance(wanted, np.ndarray):
+        return np.array_equal(getattr(present, "affine_matrix", present), wanted)
+    return bool(present == wanted)
 
 
 def placement_events(image: Image) -> list[EventEmitter]:
@@ -68,12 +67,12 @@ def placement_events(image: Image) -> list[EventEmitter]:
     return [getattr(image.events, name) for name in (*_PLACEMENT, "affine", "units")]
 
 
-def tool_options(image: Image, role: str) -> dict[str, Any]:
+def tool_options(image: Image, role: str, frame: Frame) -> dict[str, Any]:
     """Return name, metadata and placement of a layer that serves a session."""
     return {
         "name": LAYER_NAMES[role].format(image=image.name),
         "metadata": {METADATA_KEY: {**identity(image), "role": role}},
-        **placement(image),
+        **frame.placement(image),
     }
 
 
@@ -83,7 +82,11 @@ def find_tool(layers: Sequence[Layer], image: Image, role: str) -> Layer | None:
     Prompts of an image that is gone are emptied. (After a Points or Shapes layer was removed,
     some OpenGL drivers crash in vispy, so layers are hidden and used again instead.)
     """
-    ours = [layer for layer in layers if record_of(layer).get("role") == role]
+    ours = [
+        layer
+        for layer in layers
+        if record_of(layer).get("role") == role and layer.ndim == image.ndim
+    ]
     for layer in ours:
         if belongs_to(layer, image):
             return layer
@@ -99,23 +102,24 @@ def find_tool(layers: Sequence[Layer], image: Image, role: str) -> Layer | None:
     return orphans[0]
 
 
-def level_layer(image: Image, level: int, data: LabelArray) -> Labels:
-    """Return a layer for the labels of one level, an (H, W) array that it shares."""
+def level_layer(image: Image, level: int, data: LabelArray, frame: Frame) -> Labels:
+    """Return a layer for the labels of one level, an array that it shares."""
+    axes = {"axes": frame.letters(image.axis_labels)} if frame.ndim > 2 else {}
     layer = Labels(
         data,
         name=LEVEL_LAYER_NAME.format(image=image.name, level=level),
         opacity=0.5,  # nested labels and the image stay visible
-        metadata={METADATA_KEY: {**identity(image), "level": level}},
-        **placement(image),
+        metadata={METADATA_KEY: {**identity(image), "level": level, **axes}},
+        **frame.placement(image),
     )
     layer.new_colormap(seed=level)  # label 1 of two levels must not look the same
     return layer
 
 
 def level_layers(
-    layers: Iterable[Layer], image: Image, shape: tuple[int, int]
+    layers: Iterable[Layer], image: Image, shape: tuple[int, ...]
 ) -> dict[int, Labels]:
-    """Return the level layers of an image of a shape in pixels, by level."""
+    """Return the level layers of an image whose data have a shape, by level."""
     found = {}
     for layer in layers:
         record = record_of(layer)

@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from napari.components import LayerList
 from napari.layers import Image, Labels
 from napari.utils.events import Event
 
 from napari_semantic_sam.annotation.session import AnnotationSession
-from napari_semantic_sam.inference.label_runs import measure, slices_of
+from napari_semantic_sam.inference.label_runs import LabelArray, measure
 from napari_semantic_sam.inference.level_labels import COLUMNS, LabelRow
 from napari_semantic_sam.widgets import layers as make
+from napari_semantic_sam.widgets.frame import Frame
 from napari_semantic_sam.widgets.history_keys import HistoryKeys
 from napari_semantic_sam.widgets.strokes import read_stroke
 
@@ -28,6 +30,8 @@ class LevelLayers:
     ----------
     layers : LayerList
     image : Image
+    frame : Frame
+        Its axes.
     session : AnnotationSession
     record : mapping
         ``{checkpoint, level_order}``, noted in the layers that are written to.
@@ -41,6 +45,7 @@ class LevelLayers:
         self,
         layers: LayerList,
         image: Image,
+        frame: Frame,
         session: AnnotationSession,
         record: Mapping[str, Any],
         keys: HistoryKeys,
@@ -48,6 +53,7 @@ class LevelLayers:
     ) -> None:
         self._layers = layers
         self._image = image
+        self._frame = frame
         self._session = session
         self._record = record
         self._keys = keys
@@ -101,10 +107,14 @@ class LevelLayers:
                 self._take_away(level)
         self._show_rows(min(changed.union(facts), default=0))
 
+    def show_all(self) -> None:
+        """Show every level as it is now."""
+        self.show({*self._session.levels.levels, *self._connected})
+
     def place(self) -> None:
         """Follow the image to where it is now."""
         for layer in self._connected.values():
-            make.place(layer, self._image)
+            make.place(layer, self._image, self._frame)
 
     def close(self) -> None:
         """Stop listening to the layers, which stay."""
@@ -114,39 +124,45 @@ class LevelLayers:
     def _begin(self) -> None:
         """Bring layers and a session that has labels already, or none, together."""
         present = self._session.levels.levels
-        found = make.level_layers(self._layers, self._image, self._session.levels.shape)
+        found = make.level_layers(self._layers, self._image, self._frame.own_lengths)
         for level, layer in sorted(found.items()):  # so that parents are looked for once
             if level not in present:
-                self._session.levels.attach(level, layer.data, make.rows_in(layer))
+                self._session.levels.attach(level, self._labels_in(layer), make.rows_in(layer))
             self._connect(level, layer)
         self.show(present)
         self._show_rows(min(found, default=0))
 
     def _find(self) -> dict[int, Labels]:
         """Return the level layers there are; of several of one level, the one in use."""
-        shape = self._session.levels.shape
+        shape = self._frame.own_lengths
         used = [layer for layer in self._connected.values() if layer in self._layers]
         found = make.level_layers(self._layers, self._image, shape)
         return found | make.level_layers(used, self._image, shape)
 
     def _show_pixels(self, level: int) -> None:
-        array = self._session.levels.array(level)
+        data = self._data_of(level)
         with self._quietly():
+            is_new = level not in self._connected and level not in self._deleted
             if level not in self._connected:
-                layer = self._deleted.pop(level, None) or make.level_layer(
-                    self._image, level, array
-                )
-                make.place(layer, self._image)
-                index = make.index_below_finer(self._layers, self._image, level)
-                make.insert_quietly(self._layers, index, layer)
-                self._connect(level, layer)
+                self._bring(level, data)
             layer = self._connected[level]
             make.note(layer, self._record)
-            if layer.data is array:
+            if not _is_same(layer.data, data):
+                layer.data = data
+            elif not is_new:  # drawing a large layer takes a while
                 layer.refresh()
-            else:
-                layer.data = array
         self._refreshed.discard(layer)
+
+    def _bring(self, level: int, data: LabelArray) -> None:
+        """Insert a layer for a level, the one that was there before if there was one."""
+        layer = self._deleted.pop(level, None)
+        if layer is None:
+            layer = make.level_layer(self._image, level, data, self._frame)
+        else:
+            make.place(layer, self._image, self._frame)
+        index = make.index_below_finer(self._layers, self._image, level)
+        make.insert_quietly(self._layers, index, layer)
+        self._connect(level, layer)
 
     def _show_rows(self, changed: int) -> None:
         """Show the rows of a level and of finer ones, which may have other parents now."""
@@ -171,7 +187,9 @@ class LevelLayers:
         self._disconnect(level)
         if layer not in self._layers:
             self._deleted[level] = layer
-        self._session.remove_level(level)
+        self._session.settle()  # which may be what takes the level away
+        if level in self._session.levels.levels:
+            self._session.remove_level(level)
         self._show_rows(level)
 
     def _adopt(self, level: int, layer: Labels) -> None:
@@ -180,25 +198,36 @@ class LevelLayers:
         self._take_over(level, layer)
 
     def _take_over(self, level: int, layer: Labels) -> None:
-        self._session.adopt(level, layer.data, make.rows_in(layer))
+        self._session.adopt(level, self._labels_in(layer), make.rows_in(layer))
         self._show_rows(level)
 
     def _is_drawn_on(self, level: int, layer: Labels) -> bool:
-        """Whether something wrote pixels that neither the session nor the user's brush wrote."""
+        """Whether something wrote pixels that neither the session nor the user's brush wrote.
+
+        Only the plane on display is looked at.
+        """
         if layer not in self._refreshed:
             return False
         self._refreshed.discard(layer)
-        areas = {row.index: row.area for row in self._session.levels.rows(level)}
-        measured = measure(self._session.levels.array(level), (0, 0))
-        return areas != {index: area for index, (area, _) in measured.items()}
+        levels = self._session.levels
+        measured = measure(levels.plane_array(level), (0, 0))
+        return levels.areas(level) != {index: area for index, (area, _) in measured.items()}
 
     def _read_rows(self, level: int, layer: Labels) -> None:
         """Make a step of facts, such as names, that were written into the features."""
         columns, shown, table = list(COLUMNS), self._tables[layer], layer.features
         rows = make.rows_in(layer)
         if rows and not table[columns].equals(shown[columns]):
-            self._session.replace_level(level, layer.data, rows)
+            self._session.replace_level(level, self._labels_in(layer), rows)
         self._show_rows(level)
+
+    def _data_of(self, level: int) -> LabelArray:
+        """Return the labels of a level as its layer has them."""
+        return self._frame.in_layer(self._session.levels.array(level))
+
+    def _labels_in(self, layer: Labels) -> LabelArray:
+        """Return the labels of a layer as the session has them."""
+        return self._frame.in_session(layer.data)
 
     def _connect(self, level: int, layer: Labels) -> None:
         self._connected[level] = layer
@@ -231,12 +260,15 @@ class LevelLayers:
         layer, level = event.source, self.level_of(event.source)
         if level is None:
             return
-        box, before, after = read_stroke(event.value, layer.data)
+        self._session.settle()  # before the stroke is taken out of the pixels again
+        region, before, after = read_stroke(event.value, layer.data)
         # The session remembers it. Two memories would not agree once one of them is used.
         event.value.clear()
-        layer.data[slices_of(box)] = before  # for what may have to be counted first
+        layer.data[region] = before  # for what may have to be counted first
         self.reconcile()
-        self._session.record_stroke(level, box, before, after)
+        first, box = self._frame.region(region)
+        old, new = self._frame.in_session(before), self._frame.in_session(after)
+        self._session.record_stroke(level, box, old, new, first)
         self._show_rows(level)
         self._tell()
 
@@ -244,10 +276,10 @@ class LevelLayers:
         layer, level = event.source, self.level_of(event.source)
         if self._writing or level is None:
             return
-        if layer.data is self._session.levels.array(level):
+        if _is_same(layer.data, self._data_of(level)):
             return
-        if make.level_layers([layer], self._image, self._session.levels.shape):
-            self._session.replace_level(level, layer.data, make.rows_in(layer))
+        if make.level_layers([layer], self._image, self._frame.own_lengths):
+            self._session.replace_level(level, self._labels_in(layer), make.rows_in(layer))
             self.show([level])
         else:  # what it is now cannot be a level of this picture
             self.reconcile()
@@ -256,3 +288,15 @@ class LevelLayers:
     def _on_refresh(self, event: Event) -> None:
         if not self._writing:
             self._refreshed.add(event.source)
+
+
+def _is_same(data: object, labels: LabelArray) -> bool:
+    """Whether a layer has just these labels, perhaps as another view of the same memory."""
+    if not isinstance(data, np.ndarray) or (data.shape, data.dtype) != (labels.shape, labels.dtype):
+        return False
+    return data.ctypes.data == labels.ctypes.data and _steps(data) == _steps(labels)
+
+
+def _steps(array: LabelArray) -> list[int]:
+    """Return the strides that matter."""
+    return [step for step, n in zip(array.strides, array.shape, strict=True) if n > 1]

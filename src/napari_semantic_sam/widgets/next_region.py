@@ -18,9 +18,12 @@ from napari_semantic_sam.annotation.suggest import (
     unlabelled_clicks,
 )
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.level_labels import LevelLabels
 from napari_semantic_sam.widgets.camera import look_at
-from napari_semantic_sam.widgets.tables import HINTS, MESSAGES
+from napari_semantic_sam.widgets.frame import Frame
+from napari_semantic_sam.widgets.messages import MESSAGES
+from napari_semantic_sam.widgets.tables import HINTS
 from napari_semantic_sam.widgets.worker import Job, Progress
 
 
@@ -45,6 +48,8 @@ class NextRegion:
         self._job: Job | None = None
         self._image: Image | None = None
         self._levels: LevelLabels | None = None
+        self._frame: Frame | None = None
+        self._plane: PlaneIndex = ()
         self.end()
 
     @property
@@ -52,14 +57,19 @@ class NextRegion:
         """How far the search is; None while there is none."""
         return None if self._job is None else self._job.progress or Progress("")
 
-    def walk(self, image: Image, session: AnnotationSession, opened: OpenPicture) -> None:
+    def walk(
+        self, image: Image, frame: Frame, session: AnnotationSession, opened: OpenPicture
+    ) -> None:
         """Go to the next unclear region without a label; look for some if none is known."""
         if self._job is not None:
             return
         if "click" not in opened.model.prompt_kinds:
             show_error(MESSAGES["no clicks"])
             return
+        if opened.plane != self._plane:
+            self.end()
         self._image, self._levels = image, session.levels
+        self._frame, self._plane = frame, opened.plane
         if not self._go_to_next():
             clicks = unlabelled_clicks(session.levels)
             self._job = Job(
@@ -82,7 +92,8 @@ class NextRegion:
         if self._job is not None:
             self._job.cancel()
         self._job = None
-        self._image = self._levels = None
+        self._image = self._levels = self._frame = None
+        self._plane = ()
         self._regions: list[Region] = []
         self._position = 0
         self.text = ""
@@ -105,13 +116,16 @@ class NextRegion:
     def _go_to_next(self) -> bool:
         """Bring the next region that has no label yet into view, if there is one."""
         self.text = ""
-        if self._image is None or self._levels is None:
+        if self._image is None or self._levels is None or self._frame is None:
+            return False
+        if self._levels.plane != self._plane:  # the user has gone to another slice
             return False
         while self._position < len(self._regions):
             region = self._regions[self._position]
             self._position += 1
             if not is_labelled(self._levels, region.click):
-                look_at(self._viewer, self._image, _surroundings(region))
+                corners = self._frame.corners(self._plane, _surroundings(region))
+                look_at(self._viewer, self._image, corners)
                 self.text = HINTS["unclear"].format(number=self._position, count=len(self._regions))
                 return True
         return False

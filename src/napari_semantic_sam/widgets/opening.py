@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
-from napari.components import LayerList
+import napari.viewer
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_warning
 
 from napari_semantic_sam.annotation.engine import LoadedModel, OpenPicture, Request, open_picture
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.image.source import ImageSource
+from napari_semantic_sam.widgets.frame import Channels, Frame, frame_of
+from napari_semantic_sam.widgets.messages import MESSAGES
 from napari_semantic_sam.widgets.native import load_triton_apart
-from napari_semantic_sam.widgets.tables import MESSAGES
 from napari_semantic_sam.widgets.worker import Job, Progress
 
 
@@ -22,8 +26,19 @@ class Opened:
     """An image that is ready for a session."""
 
     image: Image
+    frame: Frame
     request: Request
     picture: OpenPicture
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """An image on its way; its pixels tell whether it was given others meanwhile."""
+
+    image: Image
+    data: Any
+    frame: Frame
+    request: Request
 
 
 class Opener:
@@ -31,7 +46,7 @@ class Opener:
 
     Parameters
     ----------
-    layers : LayerList
+    viewer : napari.viewer.Viewer
         Where the images are.
     on_opened : callable
         Called with an `Opened`.
@@ -41,16 +56,15 @@ class Opener:
 
     def __init__(
         self,
-        layers: LayerList,
+        viewer: napari.viewer.Viewer,
         on_opened: Callable[[Opened], None],
         on_change: Callable[[], None],
     ) -> None:
-        self._layers = layers
+        self._viewer = viewer
         self._on_opened = on_opened
         self._on_change = on_change
         self._job: Job | None = None
-        self._image: Image | None = None
-        self._request: Request | None = None
+        self._wanted: _Wanted | None = None
 
     @property
     def progress(self) -> Progress | None:
@@ -64,19 +78,24 @@ class Opener:
         device: str,
         *,
         as_displayed: bool,
+        channels: Channels | None,
+        object_size: float | None,
         loaded: LoadedModel | None,
     ) -> None:
         """Embed an image; see `Annotator.start`. `loaded` is used again if it fits."""
         try:
-            image = _checked(image)
+            if image is None:
+                raise UserError(MESSAGES["no image"])
+            dims = self._viewer.dims
+            frame = frame_of(image, dims, channels.axis if channels else None)
+            source = _source_of(image, frame, channels, as_displayed=as_displayed)
         except UserError as error:
             show_error(str(error))
             return
         self.cancel()
-        limits = image.contrast_limits if as_displayed and not image.rgb else None
-        contrast = None if limits is None else (float(limits[0]), float(limits[1]))
-        request = Request(image.name, _pixels(image), checkpoint, device, contrast)
-        self._image, self._request = image, request
+        plane = frame.plane_of(image.world_to_data(dims.point))
+        request = Request(source, checkpoint, device, plane, object_size)
+        self._wanted = _Wanted(image, image.data, frame, request)
         self._job = Job(
             lambda job: _open(request, job, loaded),
             self._on_end,
@@ -88,27 +107,27 @@ class Opener:
         """Stop, and say nothing more."""
         if self._job:
             self._job.cancel()
-        self._job = self._image = self._request = None
+        self._job = self._wanted = None
 
     def reconcile(self) -> None:
         """Notice whether the user deleted the image."""
-        if self._image is not None and self._image not in self._layers:
-            warn("image gone", self._image)
+        if self._wanted is not None and self._wanted.image not in self._viewer.layers:
+            warn("image gone", self._wanted.image)
             self.cancel()
 
     def _on_progress(self, job: Job) -> None:
         self._on_change()
 
     def _on_end(self, job: Job) -> None:
-        image, request = self._image, self._request
-        self._job = self._image = self._request = None
-        if job.error is None and image is not None and request is not None:
-            if image not in self._layers:
-                warn("image gone", image)
-            elif request.picture is not _pixels(image):
-                warn("image changed", image)
+        wanted = self._wanted
+        self._job = self._wanted = None
+        if job.error is None and wanted is not None:
+            if wanted.image not in self._viewer.layers:
+                warn("image gone", wanted.image)
+            elif wanted.data is not wanted.image.data:
+                warn("image changed", wanted.image)
             else:
-                self._on_opened(Opened(image, request, job.result))
+                self._on_opened(Opened(wanted.image, wanted.frame, wanted.request, job.result))
         self._on_change()
         tell(job.error)
 
@@ -126,18 +145,32 @@ def tell(error: Exception | None) -> None:
         raise error
 
 
-def _checked(image: Image | None) -> Image:
-    if image is None:
-        raise UserError(MESSAGES["no image"])
-    if image.ndim != 2:
-        raise UserError(MESSAGES["not 2-D"].format(image=image.name, ndim=image.ndim))
-    return image
+def _source_of(
+    image: Image, frame: Frame, channels: Channels | None, *, as_displayed: bool
+) -> ImageSource:
+    """Return what the layer shows, without reading it."""
+    limits = image.contrast_limits if as_displayed and not image.rgb else None
+    return ImageSource(
+        tuple(image.data) if image.multiscale else (image.data,),
+        frame.letters(image.axis_labels) + ("S" if image.rgb else ""),
+        channels.chosen if channels else None,
+        None if limits is None else (float(limits[0]), float(limits[1])),
+        _pixel_size(image, frame),
+        image.name,
+    )
 
 
-def _pixels(image: Image) -> Any:
-    return image.data[0] if image.multiscale else image.data
+def _pixel_size(image: Image, frame: Frame) -> float | None:
+    """Return the side of a pixel in micrometres; None if the layer does not say."""
+    sides = [image.scale[axis] * image.units[axis] for axis in (frame.y, frame.x)]
+    if not all(side.check("[length]") for side in sides):
+        return None
+    y, x = (abs(float(side.to("micrometer").magnitude)) for side in sides)
+    return math.sqrt(y * x) or None
 
 
 def _open(request: Request, job: Job, loaded: LoadedModel | None) -> OpenPicture | None:
+    # Our layers make napari load it, which takes a second: here it keeps nobody waiting.
+    import_module("pandas")
     load_triton_apart()  # before anything imports torch
     return open_picture(request, job.report, job.is_cancelled, loaded)

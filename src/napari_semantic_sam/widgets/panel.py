@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import napari.viewer
+from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from napari_semantic_sam.annotation.measuring import PlaneCopy, pixel_size_in_um
+from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.widgets.annotator import Annotator
+from napari_semantic_sam.widgets.automatic.measure_window import MeasureWindow
+from napari_semantic_sam.widgets.automatic.panel import WholeImagePanel
+from napari_semantic_sam.widgets.automatic.tree_panel import TreePanel
 from napari_semantic_sam.widgets.controls import button, compact, plain_text, row
 from napari_semantic_sam.widgets.help import HelpDialog
+from napari_semantic_sam.widgets.kept import KeptObjects
 from napari_semantic_sam.widgets.masks import MaskChooser
 from napari_semantic_sam.widgets.memory import Memory
+from napari_semantic_sam.widgets.messages import MESSAGES
+from napari_semantic_sam.widgets.object_size import size_of_selected
 from napari_semantic_sam.widgets.offer import JournalOffer
 from napari_semantic_sam.widgets.options import KeepOptionsForm
 from napari_semantic_sam.widgets.prompt_options import PromptOptions
+from napari_semantic_sam.widgets.propagation import PropagationForm
 from napari_semantic_sam.widgets.review import ReviewList
 from napari_semantic_sam.widgets.section import Section
 from napari_semantic_sam.widgets.source import SourceForm
@@ -40,7 +50,7 @@ class SemanticSamPanel(QWidget):
     ----------
     annotator : Annotator
         Does what the controls ask for.
-    source, prompts, masks, options, review : QWidget
+    source, prompts, masks, options, automatic, review, tree : QWidget
         The contents of the sections.
     sections : dict of str to Section
     image, model, device, contrast, start_button, slider, position, keep_button : QWidget
@@ -49,12 +59,17 @@ class SemanticSamPanel(QWidget):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__()
+        self._viewer = napari_viewer
         self.annotator = Annotator(napari_viewer)
         self.source = SourceForm()
         self.prompts = PromptOptions()
         self.masks = MaskChooser()
         self.options = KeepOptionsForm()
+        self.automatic = WholeImagePanel(self.annotator)
+        self.propagation = PropagationForm()
+        self.masks.layout().addWidget(self.propagation)
         self.review = ReviewList(self.annotator)
+        self.tree = TreePanel(self.annotator)
         self.offer = JournalOffer()
         self.steps = StepButtons()
         self.status = plain_text("status")
@@ -66,7 +81,8 @@ class SemanticSamPanel(QWidget):
                 "prompts": self.prompts,
                 "candidates": self.masks,
                 "options": self.options,
-                "review": self.review,
+                "automatic": self.automatic,
+                "review": KeptObjects(self.review, self.tree),
             }.items()
         }
         self._name_controls()
@@ -82,7 +98,21 @@ class SemanticSamPanel(QWidget):
             self.source.checkpoint.name,
             self.source.device.currentData(),
             as_displayed=self.source.contrast.isChecked(),
+            channels=self.source.channels.channels,
+            object_size=self.source.chosen_object_size,
         )
+
+    def measure_shape(self) -> None:
+        """Take the size of the selected shapes as the size of objects, as the button does."""
+        image = self.source.chosen_image
+        try:
+            if image is None:
+                raise UserError(MESSAGES["no image"])
+            size = size_of_selected(self._viewer, image, self.source.channels.channels)
+        except UserError as error:
+            show_error(str(error))
+        else:
+            self.source.object_size.setValue(size)
 
     def show_help(self) -> HelpDialog:
         """Show all keys in a window of their own, which leaves the picture usable."""
@@ -90,6 +120,19 @@ class SemanticSamPanel(QWidget):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.show()
         return dialog
+
+    def measure(self) -> MeasureWindow | None:
+        """Measure all kept objects, in a window of their own; None without a session."""
+        annotator = self.annotator
+        image, frame, session = annotator.image, annotator.frame, annotator.session
+        if image is None or frame is None or session is None:
+            return None
+        sides = [(image.scale[axis], str(image.units[axis])) for axis in (frame.y, frame.x)]
+        size = pixel_size_in_um(*zip(*sides, strict=True))
+        window = MeasureWindow(self, image.name, PlaneCopy.of(session.levels), size)
+        window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        window.show()
+        return window
 
     def sizeHint(self) -> QSize:  # noqa: N802  # Qt's name
         """Fit a dock beside the picture on a small screen; the rest scrolls."""
@@ -148,6 +191,7 @@ class SemanticSamPanel(QWidget):
         self.destroyed.connect(self._memory.close)
         self.source.start.connect(self.start)
         self.source.cancel.connect(self.annotator.cancel)
+        self.source.measure_shape.connect(self.measure_shape)
         self.offer.restore.connect(self.annotator.keeper.restore)
         self.offer.discard.connect(self.annotator.keeper.discard)
         self.prompts.flipped.connect(self.annotator.flip_sign)
@@ -157,8 +201,11 @@ class SemanticSamPanel(QWidget):
         self.masks.chosen.connect(self.annotator.show)
         self.masks.marked.connect(self.annotator.mark)
         self.masks.keep.connect(self.annotator.keep)
+        self.propagation.propagate.connect(self.annotator.propagate)
+        self.propagation.cancel.connect(self.annotator.propagation.cancel)
         self.options.changed.connect(self._set_options)
         self.options.level_changed.connect(self.annotator.set_target_level)
+        self.tree.measure.connect(self.measure)
         self.steps.undo.connect(self.annotator.undo)
         self.steps.redo.connect(self.annotator.redo)
         self.help_button.clicked.connect(self.show_help)
@@ -173,11 +220,17 @@ class SemanticSamPanel(QWidget):
         self.offer.show_offer(offer.text if offer else None)
         self.source.show_images(annotator.images)
         self.source.show_progress(annotator.progress)
+        opened = annotator.opened
+        self.source.explain_size(opened.because if opened else "")
         self.prompts.show_state(
             positive=annotator.positive, separate=annotator.separate, hover=annotator.hover
         )
         self.prompts.show_object(session)
         self.masks.show_session(session, annotator.progress)
+        self.propagation.show_state(
+            is_stack=bool(session and session.levels.stack),
+            progress=annotator.propagation.progress,
+        )
         self.options.show_options(annotator.options)
         if annotator.model is not None:
             self.options.show_levels(
@@ -185,7 +238,9 @@ class SemanticSamPanel(QWidget):
             )
             vocabulary = self.source.vocabulary_of(annotator.model.checkpoint)
             self.review.table.names.set_vocabulary(vocabulary)
+        self.automatic.refresh()
         self.review.refresh()
+        self.tree.refresh()
         title, count = CONTROLS["review"].caption, self.review.count
         self.sections["review"].set_title(
             HINTS["count"].format(title=title, count=count) if count else title
@@ -204,5 +259,9 @@ class SemanticSamPanel(QWidget):
         lines = [
             HINTS["status"].format(image=image.name, model=model.checkpoint, device=model.place)
         ]
-        lines += [self.source.limits_of(model.checkpoint), session.notice]
+        opened = self.annotator.opened
+        # What a small picture looks like to the model is in the tooltip of the size only.
+        is_plain = opened is None or (opened.scale is None and opened.embedding.is_one_tile)
+        because = "" if opened is None or is_plain else opened.because
+        lines += [self.source.limits_of(model.checkpoint), because, session.notice]
         return "\n".join(filter(None, lines))

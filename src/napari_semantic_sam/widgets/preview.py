@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 from napari.components import LayerList
 from napari.layers import Image
-from napari.utils.transforms import Affine
 
 from napari_semantic_sam.annotation.overlay import Overlay, Scene, compose
+from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.widgets import layers as make
+from napari_semantic_sam.widgets.frame import Frame
 from napari_semantic_sam.widgets.latest import LatestJob
 from napari_semantic_sam.widgets.tables import LEVEL_COLOURS, PREVIEW
 from napari_semantic_sam.widgets.worker import Job
 
-_NOTHING = np.zeros((1, 1, 4), dtype=np.uint8)
+_NOTHING = Overlay(np.zeros((1, 1, 4), dtype=np.uint8), (0, 0, 1, 1))
 
 
 class Preview:
@@ -27,17 +28,22 @@ class Preview:
     layers : LayerList
     image : Image
         What the candidates were found in.
+    frame : Frame
+        Its axes.
 
     Attributes
     ----------
     image, layer : Image
         The picture itself, and the layer over it.
+    frame : Frame
     level : int or None
         Of the candidate that was on display last.
     """
 
-    def __init__(self, layers: LayerList, image: Image) -> None:
+    def __init__(self, layers: LayerList, image: Image, frame: Frame) -> None:
         self.image = image
+        self.frame = frame
+        self._plane: PlaneIndex = (0,) * len(frame.walked)
         self.level: int | None = None
         self._layers = layers
         self._scene: Scene | None = None
@@ -48,17 +54,25 @@ class Preview:
             lambda scene: compose(scene, LEVEL_COLOURS), self._on_composed
         )
         self.layer = make.find_tool(layers, image, PREVIEW) or Image(
-            _NOTHING, rgb=True, **make.tool_options(image, PREVIEW)
+            frame.one_plane(_NOTHING.rgba), rgb=True, **make.tool_options(image, PREVIEW, frame)
         )
         make.put_on_top(layers, self.layer)
         self.layer.visible = True
-        self.layer.data = _NOTHING  # one of an earlier session may show something
+        # One of an earlier session may show something.
+        self.layer.data = frame.one_plane(_NOTHING.rgba)
         self.place()
 
     @property
     def undecided(self) -> bool:
         """Whether a candidate is on display, or about to be, that was not kept."""
         return self._scene is not None and self._scene.undecided
+
+    def go(self, plane: PlaneIndex) -> None:
+        """Show what is shown from now on in another plane of a stack."""
+        if plane != self._plane:
+            self._plane = plane
+            self._hovered = None
+            self.show(None)
 
     def show(self, scene: Scene | None) -> None:
         """Show candidates; nothing for None."""
@@ -83,8 +97,8 @@ class Preview:
 
     def place(self) -> None:
         """Follow the image to where it is now."""
-        make.place(self.layer, self.image)
-        self._move_to_box()
+        y, x = (self._on_layer or _NOTHING).box[:2]
+        make.place(self.layer, self.image, self.frame, self.frame.origin(self._plane, y, x))
 
     def close(self) -> None:
         """Hide the layer, for a later session on the image."""
@@ -108,24 +122,14 @@ class Preview:
         if overlay is self._on_layer:
             return
         self._on_layer = overlay
-        if overlay is None:
-            self.layer.data = _NOTHING
-        else:
+        if overlay is not None:
             self._ensure_layer()
-            self.layer.data = overlay.rgba
-            self._move_to_box()
+        self.layer.data = self.frame.one_plane((overlay or _NOTHING).rgba)
+        if overlay is not None:
+            self.place()
 
     def _ensure_layer(self) -> None:
         # The user may have deleted it.
         if self.layer not in self._layers:
             index = make.index_below_prompts(self._layers, self.image)
             make.insert_quietly(self._layers, index, self.layer)
-
-    def _move_to_box(self) -> None:
-        if self._on_layer is not None:
-            image = self.image
-            # The part of the image's placement that comes before its `affine`.
-            to_physical = Affine(
-                scale=image.scale, translate=image.translate, rotate=image.rotate, shear=image.shear
-            )
-            self.layer.translate = to_physical(self._on_layer.box[:2])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -14,9 +14,11 @@ from napari.utils.events import Event
 
 from napari_semantic_sam.annotation.changes import Groups
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.widgets import layers as make
 from napari_semantic_sam.widgets import prompt_marks as marks
+from napari_semantic_sam.widgets.frame import Frame
 from napari_semantic_sam.widgets.tables import BOXES, CLICKS
 
 _FINISHED = (ActionType.ADDED, ActionType.CHANGED, ActionType.REMOVED)
@@ -34,8 +36,8 @@ class PromptLayers:
     layers : LayerList
         Where they are added, clicks on top; clicks become active.
     image : Image
-    shape : (height, width)
-        Of the picture.
+    frame : Frame
+        Its axes.
     on_change : callable
         Called after the user changed prompts.
     """
@@ -44,15 +46,18 @@ class PromptLayers:
         self,
         layers: LayerList,
         image: Image,
-        shape: tuple[int, int],
+        frame: Frame,
         on_change: Callable[[], None],
     ) -> None:
         self.positive = True
         self._layers = layers
         self._on_change = on_change
         self._writing = False
-        self.boxes: Shapes = make.find_tool(layers, image, BOXES) or marks.boxes_layer(image, shape)
-        self.clicks: Points = make.find_tool(layers, image, CLICKS) or marks.clicks_layer(image)
+        self._frame = frame
+        self.boxes: Shapes = make.find_tool(layers, image, BOXES) or marks.boxes_layer(image, frame)
+        self.clicks: Points = make.find_tool(layers, image, CLICKS) or marks.clicks_layer(
+            image, frame
+        )
         self._present = {self.boxes, self.clicks}
         self.choose(positive=True)
         for layer in (self.boxes, self.clicks):
@@ -68,13 +73,23 @@ class PromptLayers:
             layer.events.data.connect(self._on_data)
 
     @property
-    def groups(self) -> Groups:
-        """The prompts of every object, as they are in the layers."""
+    def planes(self) -> set[PlaneIndex]:
+        """The planes of a stack that have prompts in the layers."""
+        return {
+            mark.plane
+            for layer in (self.clicks, self.boxes)
+            for mark in self._finished(layer)
+            if mark.plane is not None
+        }
+
+    def groups(self, plane: PlaneIndex) -> Groups:
+        """Return the prompts of every object of a plane, as they are in the layers."""
         groups: dict[int, tuple[Prompt, ...]] = defaultdict(tuple)
         for layer in (self.clicks, self.boxes):
             if layer in self._layers:
-                for group, prompt in self._finished(layer):
-                    groups[group] += (prompt,)
+                for mark in self._finished(layer):
+                    if mark.plane == plane:
+                        groups[mark.group] += (mark.prompt,)
         return dict(sorted(groups.items()))
 
     def choose(self, *, positive: bool) -> None:
@@ -90,26 +105,28 @@ class PromptLayers:
             return False
         selected = set(layer.selected_data)
         flipped = [
-            (group, replace(prompt, positive=prompt.positive != (row in selected)))
-            for row, (group, prompt) in enumerate(marks.read(layer))
+            mark._replace(
+                prompt=replace(mark.prompt, positive=mark.prompt.positive != (row in selected))
+            )
+            for row, mark in enumerate(marks.read(layer, self._frame))
         ]
         marks.write_features(layer, flipped)
         return bool(selected)
 
-    def refuse(self, check: Callable[[Prompt], None]) -> list[str]:
+    def refuse(self, check: Callable[[marks.Mark], None]) -> list[str]:
         """Take prompts out that cannot be used, and say why.
 
         Parameters
         ----------
         check : callable
-            Raises `UserError` for such a prompt.
+            Raises `UserError` for a prompt that cannot.
         """
         reasons: dict[str, None] = {}
         for layer in (self.clicks, self.boxes):
             refused = []
-            for row, (_, prompt) in enumerate(self._finished(layer)):
+            for row, mark in enumerate(self._finished(layer)):
                 try:
-                    check(prompt)
+                    check(mark)
                 except UserError as error:
                     reasons[str(error)] = None
                     refused.append(row)
@@ -119,27 +136,42 @@ class PromptLayers:
                 self._counts[layer] -= len(refused)
         return list(reasons)
 
-    def number(self, next_group: Callable[[bool], int], *, separate: bool) -> None:
-        """Give an object to prompts that the user has just drawn.
+    def number(
+        self,
+        plane: PlaneIndex,
+        next_group: Callable[[bool], int],
+        place_of: Callable[[int], PlaneIndex | None],
+        *,
+        separate: bool,
+    ) -> None:
+        """Give an object to prompts that the user has just drawn in a plane.
 
         Parameters
         ----------
+        plane : tuple of int
         next_group : callable
             Called with the sign of a prompt, returns its object.
+        place_of : callable
+            Returns the plane of an object that exists already; prompts of another plane,
+            which were copied or moved from there, get another object.
         separate : bool
             Whether each gets an object of its own.
         """
         both = {layer: self._finished(layer) for layer in (self.clicks, self.boxes)}
-        taken = {group for found in both.values() for group, _ in found}
+        everything = [mark for found in both.values() for mark in found]
+        taken = {mark.group for mark in everything}
+        elsewhere = {mark.group for mark in everything if mark.plane != plane}
         for layer, found in both.items():
             numbered: list[marks.Mark] = []
-            for group, prompt in found:
-                if group == marks.NEW:
-                    group = next_group(prompt.positive)
-                    if separate and group in taken:
+            for mark in found:
+                group = mark.group
+                is_new = group == marks.NEW or place_of(group) not in (None, plane)
+                if mark.plane == plane and is_new:
+                    group = next_group(mark.prompt.positive)
+                    if group in (taken if separate else elsewhere):
                         group = max(taken) + 1
                     taken.add(group)
-                numbered.append((group, prompt))
+                numbered.append(mark._replace(group=group))
             if numbered != found:
                 marks.write_features(layer, numbered)
 
@@ -150,26 +182,31 @@ class PromptLayers:
             self.boxes.mode = "pan_zoom"
             self.boxes.mode = mode
 
-    def write(self, groups: Groups) -> None:
+    def write(self, everywhere: Mapping[PlaneIndex, Groups]) -> None:
         """Make prompts the contents of the layers; a deleted one that is needed comes back."""
-        if groups == self.groups:
+        if everywhere == {plane: self.groups(plane) for plane in self.planes}:
             return
-        everything = [(group, prompt) for group, prompts in groups.items() for prompt in prompts]
+        everything = [
+            marks.Mark(group, prompt, plane)
+            for plane, groups in everywhere.items()
+            for group, prompts in groups.items()
+            for prompt in prompts
+        ]
         for layer in (self.boxes, self.clicks):
             points = layer is self.clicks
-            wanted = [mark for mark in everything if (mark[1].kind in _AS_POINTS) == points]
+            wanted = [mark for mark in everything if (mark.prompt.kind in _AS_POINTS) == points]
             if layer not in self._layers and wanted:
                 make.put_on_top(self._layers, layer)
                 self._present.add(layer)
             if self._finished(layer) != wanted:
                 with self._quietly():
-                    marks.write(layer, wanted)
+                    marks.write(layer, wanted, self._frame)
                 self._counts[layer] = len(wanted)
 
     def place(self, image: Image) -> None:
         """Follow the image to where it is now."""
-        make.place(self.clicks, image)
-        make.place(self.boxes, image)
+        make.place(self.clicks, image, self._frame)
+        make.place(self.boxes, image, self._frame)
 
     def newly_deleted(self) -> list[Points | Shapes]:
         """Return the layers that the user deleted since the last call."""
@@ -194,7 +231,7 @@ class PromptLayers:
 
     def _finished(self, layer: Points | Shapes) -> list[marks.Mark]:
         """Return the prompts of a layer without one that is still being drawn."""
-        return marks.read(layer)[: self._counts[layer]]
+        return marks.read(layer, self._frame)[: self._counts[layer]]
 
     def _on_data(self, event: Event) -> None:
         if event.action in _FINISHED and not self._writing:
@@ -204,12 +241,18 @@ class PromptLayers:
 
     def _note_new(self, event: Event) -> None:
         """Give new prompts the sign that was chosen; napari copies facts of what is selected."""
-        layer, found = event.source, marks.read(event.source)
+        layer = event.source
+        if isinstance(layer, Points) and self._frame.ndim > 2:
+            with self._quietly():  # what is drawn between two planes is not shown in either
+                layer.data = self._frame.snapped(layer.data)
+        found = marks.read(layer, self._frame)
         new = set(range(self._counts[layer], len(found)))
         if event.action is ActionType.ADDED:
             new = {index % len(found) for index in event.data_indices}
         noted = [
-            (marks.NEW, replace(mark[1], positive=self.positive)) if row in new else mark
+            mark._replace(group=marks.NEW, prompt=replace(mark.prompt, positive=self.positive))
+            if row in new
+            else mark
             for row, mark in enumerate(found)
         ]
         # An emptied Shapes layer keeps its features, for shapes drawn later.

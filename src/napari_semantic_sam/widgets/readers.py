@@ -12,7 +12,8 @@ from napari.utils.notifications import show_warning
 
 from napari_semantic_sam.annotation.exchange import Document, read_labels_file
 from napari_semantic_sam.inference.level_labels import to_columns
-from napari_semantic_sam.widgets.layers import identity, pictures, placement
+from napari_semantic_sam.widgets.frame import Frame, fitting_frame
+from napari_semantic_sam.widgets.layers import identity, pictures
 from napari_semantic_sam.widgets.tables import LEVEL_LAYER_NAME, METADATA_KEY
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -70,24 +71,33 @@ def _shape(picture: Image) -> tuple[int, int]:
     return int(height), int(width)
 
 
+def _frame(picture: Image, document: Document) -> Frame | None:
+    """Return how a picture has the planes of labels; None if it has not."""
+    return fitting_frame(picture, document.stack, document.shape)
+
+
 def _picture_of(document: Document, selected: Image | None) -> Image | None:
     """Return the open image that labels belong to."""
-    fitting = [each for each in _open_pictures() if _shape(each) == document.shape]
+    fitting = [each for each in _open_pictures() if _frame(each, document) is not None]
     if document.image:
         return next((each for each in fitting if each.name == document.image), None)
     return selected if selected in fitting else None
 
 
 def _layer(document: Document, level: int, picture: Image | None, path: Path) -> LayerData:
-    if picture is None:
+    frame = None if picture is None else _frame(picture, document)
+    labels, axes = document.levels[level], f"{document.axes}YX"
+    if picture is None or frame is None:
         owner: dict[str, str] = {"image": document.image or path.name.partition(".")[0]}
         place = _scale(document)
     else:
-        owner, place = identity(picture), placement(picture)
+        owner, place = identity(picture), frame.placement(picture)
+        labels, axes = frame.in_layer(labels), frame.letters(picture.axis_labels)
     model = {"checkpoint": document.checkpoint, "level_order": document.level_order}
     record = {**owner, "level": level, **(model if document.checkpoint else {})}
+    record |= {"axes": axes} if labels.ndim > 2 else {}
     layer = Labels(
-        document.levels[level],
+        labels,
         name=document.names.get(level) or LEVEL_LAYER_NAME.format(**record),
         features=to_columns(document.rows[level]),
         opacity=0.5,  # nested labels and the image stay visible
@@ -101,5 +111,6 @@ def _layer(document: Document, level: int, picture: Image | None, path: Path) ->
 def _scale(document: Document) -> dict[str, Any]:
     if document.pixel_size is None:
         return {}
-    unit = document.unit or "pixel"
-    return {"scale": document.pixel_size, "units": (unit, unit)}
+    unit, steps = document.unit or "pixel", document.steps or (1.0,) * len(document.stack)
+    scale = (*steps, *document.pixel_size)
+    return {"scale": scale, "units": (unit,) * len(scale)}

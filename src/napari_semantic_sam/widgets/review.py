@@ -15,9 +15,10 @@ from qtpy.QtWidgets import (
 
 from napari_semantic_sam.widgets.annotator import Annotator
 from napari_semantic_sam.widgets.controls import button, compact, explained, plain_text, row
-from napari_semantic_sam.widgets.review_model import key
+from napari_semantic_sam.widgets.messages import MESSAGES
+from napari_semantic_sam.widgets.review_model import Key, key
 from napari_semantic_sam.widgets.review_table import ReviewTable
-from napari_semantic_sam.widgets.tables import HINTS, MESSAGES
+from napari_semantic_sam.widgets.tables import HINTS
 
 _BUTTONS = ("go_to", "rename", "move", "refine", "merge", "split", "clean", "delete")
 _BUTTONS_PER_ROW = 4
@@ -50,6 +51,11 @@ class ReviewList(QWidget):
     def count(self) -> int:
         """How many objects there are."""
         return int(self.table.model().rowCount())
+
+    @property
+    def _keys(self) -> list[Key]:
+        """Level and number of what is selected."""
+        return [key(each) for each in self.table.selected]
 
     def refresh(self) -> None:
         """Show the state of the annotator."""
@@ -129,21 +135,16 @@ class ReviewList(QWidget):
             self._annotator.refine_label(each.level, each.index)
 
     def _delete(self) -> None:
-        for each in self.table.selected:
-            self._annotator.delete(each.level, each.index)
+        self._annotator.delete_all(self._keys)
 
     def _split(self) -> None:
-        for each in self.table.selected:
-            self._annotator.split(each.level, each.index)
+        self._annotator.split_all(self._keys)
 
     def _clean(self) -> None:
-        for each in self.table.selected:
-            self._annotator.clean(each.level, each.index, self._annotator.options.cleanup)
+        self._annotator.clean_all(self._keys, self._annotator.options.cleanup)
 
     def _move(self, action: QAction) -> None:
-        for each in self.table.selected:
-            if each.level != action.data():
-                self._annotator.move(each.level, each.index, action.data())
+        self._annotator.move_all(self._keys, action.data())
 
     def _merge(self) -> None:
         selected = self.table.selected
@@ -155,10 +156,9 @@ class ReviewList(QWidget):
 
     def _on_renamed(self, level: int, index: int, column: str, name: str) -> None:
         """Rename a label and, if it is one of several selected ones, those too."""
-        selected = {key(each) for each in self.table.selected}
-        targets = selected if (level, index) in selected else {(level, index)}
-        for each in sorted(targets):
-            if column == "object":
-                self._annotator.rename(*each, object=name)
-            else:
-                self._annotator.rename(*each, part=name)
+        selected = self._keys
+        targets = selected if (level, index) in selected else [(level, index)]
+        if column == "object":
+            self._annotator.rename_all(targets, object=name)
+        else:
+            self._annotator.rename_all(targets, part=name)

@@ -9,7 +9,7 @@ from typing import Any
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
 
 from napari_semantic_sam.inference.level_labels import LabelRow
-from napari_semantic_sam.widgets.tables import COLUMN_TITLES
+from napari_semantic_sam.widgets.columns import COLUMN_TITLES
 
 COLUMNS = tuple(COLUMN_TITLES)
 NAMES = ("object", "part")

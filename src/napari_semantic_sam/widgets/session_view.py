@@ -10,22 +10,22 @@ from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_info, show_warning
 
 from napari_semantic_sam.annotation.changes import LabelsChange, PromptsChange, Step
-from napari_semantic_sam.annotation.overlay import Scene
 from napari_semantic_sam.annotation.session import AnnotationSession
-from napari_semantic_sam.inference.cleanup import CleanUp
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.level_labels import LevelLabels
-from napari_semantic_sam.inference.prompt import Prompt
-from napari_semantic_sam.inference.results import Candidate
 from napari_semantic_sam.widgets import layers as make
+from napari_semantic_sam.widgets.candidate_view import CandidateView
+from napari_semantic_sam.widgets.frame import Frame
 from napari_semantic_sam.widgets.history_keys import HistoryKeys
 from napari_semantic_sam.widgets.hover import Hover
-from napari_semantic_sam.widgets.latest import LatestJob
 from napari_semantic_sam.widgets.level_layers import LevelLayers
+from napari_semantic_sam.widgets.messages import MESSAGES
 from napari_semantic_sam.widgets.opening import Opened
+from napari_semantic_sam.widgets.plane_slider import PlaneSlider
 from napari_semantic_sam.widgets.preview import Preview
 from napari_semantic_sam.widgets.prompt_layers import PromptLayers
-from napari_semantic_sam.widgets.tables import MESSAGES
-from napari_semantic_sam.widgets.worker import Job
+from napari_semantic_sam.widgets.prompt_marks import Mark
 
 
 class SessionView:
@@ -55,10 +55,17 @@ class SessionView:
         session: AnnotationSession | None = None,
     ) -> None:
         self.image: Image = opened.image
+        self.frame: Frame = opened.frame
         self.opened = opened
-        shape, model = opened.picture.embedding.shape, opened.picture.model
-        self.session = session or AnnotationSession(LevelLabels(shape), model.prompt_kinds)
+        self.picture = opened.picture
+        self._pictures = {self.picture.plane: self.picture}
+        model = self.picture.model
+        self.session = session or AnnotationSession(
+            LevelLabels(self.frame.shape, self.frame.stack), model.prompt_kinds
+        )
+        self.session.go(self.picture.plane)
         self._is_restored = session is not None
+        self._viewer = viewer
         self._layers = viewer.layers
         self._keys = keys
         self._on_change = on_change
@@ -68,26 +75,33 @@ class SessionView:
         self._finished: set[int] = set()  # objects of an earlier session
         record = {"checkpoint": model.checkpoint, "level_order": model.level_order}
         self.levels = LevelLayers(
-            viewer.layers, self.image, self.session, record, keys, self._on_edit
+            viewer.layers, self.image, self.frame, self.session, record, keys, self._on_edit
         )
-        self._tidier = LatestJob[tuple[Candidate, ...]](_tidy(self.session), self._on_tidied)
-        self._preview = Preview(viewer.layers, self.image)
-        self.prompts = PromptLayers(viewer.layers, self.image, shape, self._on_prompts)
-        self.hover = Hover(viewer, self._preview, opened.picture, on_hover_error)
+        self._preview = Preview(viewer.layers, self.image, self.frame)
+        self._preview.go(self.session.plane)
+        self._candidates = CandidateView(self.session, self._preview)
+        self.prompts = PromptLayers(viewer.layers, self.image, self.frame, self._on_prompts)
+        self._on_hover_error = on_hover_error
+        self.hover = Hover(viewer, self._preview, self.picture, on_hover_error)
         for layer in (self.image, self._preview.layer, self.prompts.boxes, self.prompts.clicks):
             keys.bind(layer)
         for emitter in make.placement_events(self.image):
             emitter.connect(self._on_placement)
         self.session.listeners.append(self._on_step)
+        self._slider = PlaneSlider(viewer, self.image, self.frame, self._on_slider)
 
     def begin(self) -> None:
         """Take over prompts that are in the layers already, or show those of the session."""
+        self.session.go(self._slider.plane)  # the user may have gone to another one meanwhile
+        self._follow()
         if self._is_restored:
-            self.prompts.write(self.session.groups)
+            self.prompts.write(self.session.everywhere)
             self.draw()
         else:
             self._on_prompts()
-            self._finished = set(self.session.groups)
+            self._finished = {
+                group for groups in self.session.everywhere.values() for group in groups
+            }
 
     def activate(self, group: int) -> None:
         """Go back to an object; the next prompt belongs to it."""
@@ -107,6 +121,7 @@ class SessionView:
             do()
         finally:
             self._show_steps()
+            self._follow()
             self.draw()
 
     def reconcile(self) -> None:
@@ -126,13 +141,7 @@ class SessionView:
 
     def draw(self) -> None:
         """Show the candidates of the active object, those to be kept as they would be."""
-        if not self.session.current.candidates:
-            self._tidier.clear()
-            self._preview.show(None)
-        elif self.session.options.cleanup == CleanUp():
-            self._draw()
-        else:  # which takes a while for large masks
-            self._tidier.ask(self._to_keep)
+        self._candidates.draw()
 
     def flip_sign(self) -> None:
         """Switch the sign of selected prompts or, if none is being selected, of the next one."""
@@ -169,6 +178,20 @@ class SessionView:
             return chosen, int(active.selected_label)
         return None
 
+    def label_to_follow(self) -> tuple[int, int] | None:
+        """Return the label of this slice that the user means; None if there is none.
+
+        The one selected in the active level layer; else the one that was made of the
+        candidate on display.
+        """
+        active, levels = self._layers.selection.active, self.session.levels
+        chosen = self.levels.level_of(active)
+        if chosen and isinstance(active, Labels) and active.selected_label in levels.areas(chosen):
+            return chosen, int(active.selected_label)
+        state = self.session.current
+        kept = state.kept.get(state.index)
+        return (kept.level, kept.index) if kept else None
+
     def refine(self, level: int, index: int) -> None:
         """Begin an object with a label as its prompt.
 
@@ -178,6 +201,7 @@ class SessionView:
             If there is no such label.
         """
         self.prompts.finish_drawing()
+        self.session.seek(level, index)
         prompt = self.session.label_prompt(level, index)
         group = self.session.next_object()
         self.session.set_prompts({**self.session.groups, group: (prompt,)})
@@ -188,37 +212,19 @@ class SessionView:
         self.session.listeners.remove(self._on_step)
         for emitter in make.placement_events(self.image):
             emitter.disconnect(self._on_placement)
+        self._slider.close()
         self.hover.detach()
-        self._tidier.cancel()
+        self._candidates.close()
         self.levels.close()
         self.prompts.close()
         self._preview.close()
         self._keys.close()
 
-    @property
-    def _to_keep(self) -> tuple[Candidate, ...]:
-        state = self.session.current
-        return tuple((state.candidates or ())[index] for index in state.to_keep)
-
-    def _on_tidied(self, candidates: tuple[Candidate, ...], job: Job) -> None:
-        if job.error is not None:
-            raise job.error
-        if candidates == self._to_keep:
-            self._draw()
-
-    def _draw(self) -> None:
-        state = self.session.current
-        masks = list(state.candidates or ())
-        for planned in self.session.preview():
-            if planned.mask.area:
-                masks[planned.candidate] = planned.mask
-        self._preview.show(Scene(tuple(masks), state.index, state.marked, frozenset(state.kept)))
-
     def _reconcile(self) -> None:
         self.levels.reconcile()
         gone = self.prompts.newly_deleted()
         if gone:
-            self.session.set_prompts(self.prompts.groups)
+            self._read_prompts()
         for layer in gone:
             show_warning(MESSAGES["prompts gone"].format(layer=layer.name))
         self._forget_steps()  # the layers show them already
@@ -227,7 +233,7 @@ class SessionView:
         if event == "step" and self.session.notice:
             show_info(self.session.notice)
         for change in step.changes:
-            if isinstance(change, LabelsChange):
+            if isinstance(change, LabelsChange) and not self.session.is_writing:
                 (self._renamed if change.window is None else self._touched).add(change.level)
         self._other_prompts |= any(isinstance(each, PromptsChange) for each in step.changes)
 
@@ -239,29 +245,73 @@ class SessionView:
     def _show_steps(self) -> None:
         self.levels.show(self._touched, self._renamed)
         if self._other_prompts:
-            self.prompts.write(self.session.groups)
+            self.prompts.write(self.session.everywhere)
         self._forget_steps()
 
     def _on_prompts(self) -> None:
         refused = self.prompts.refuse(self._check)
         if refused:
             show_error("\n".join(refused))
-        self.prompts.number(self._next_group, separate=self.session.separate)
-        self.session.set_prompts(self.prompts.groups)
-        self._finished &= self.session.groups.keys()
+        self._read_prompts()
+        self._finished &= {group for groups in self.session.everywhere.values() for group in groups}
         self._forget_steps()
         self.draw()
         self._on_change()
 
+    def _read_prompts(self) -> None:
+        """Tell the session which prompts the layers hold, plane by plane."""
+        session, here = self.session, self.session.plane
+        for plane in sorted(self.prompts.planes | session.everywhere.keys()):
+            session.go(plane)
+            self.prompts.number(
+                plane, self._next_group, session.place_of, separate=session.separate
+            )
+            session.set_prompts(self.prompts.groups(plane))
+        session.go(here)
+
+    def _on_slider(self, plane: PlaneIndex) -> None:
+        """Show what is known of the plane that the user has gone to."""
+        self.session.go(plane)
+        self._show_plane()
+        self.draw()
+        self._on_change()
+
+    def _follow(self) -> None:
+        """Go to the plane on the screen to which the session went."""
+        if self.session.plane != self.picture.plane:
+            self._slider.go(self.session.plane)
+            self._show_plane()
+
+    def _show_plane(self) -> None:
+        plane = self.session.plane
+        if plane not in self._pictures:
+            self._pictures[plane] = self.picture.at(plane)
+        self.picture = self._pictures[plane]
+        self._candidates.forget()
+        self._preview.go(plane)
+        follows_mouse = self.hover.attached
+        self.hover.detach()
+        self.hover = Hover(self._viewer, self._preview, self.picture, self._on_hover_error)
+        if follows_mouse:
+            self.hover.attach()
+
     def _next_group(self, positive: bool) -> int:
         group = self.session.group_for_next(positive)
         if positive and group in self._finished:
-            return max(self.session.groups, default=0) + 1
+            return max(group, *self._finished) + 1
         return group
 
-    def _check(self, prompt: Prompt) -> None:
-        if not any(prompt in prompts for prompts in self.session.groups.values()):
-            self.session.check(prompt)
+    def _check(self, mark: Mark) -> None:
+        """Refuse a prompt that is new and cannot be used."""
+        if mark.plane is None:
+            raise UserError(MESSAGES["not flat"])
+        known = self.session.everywhere.get(mark.plane, {})
+        if any(mark.prompt in prompts for prompts in known.values()):
+            return
+        if self._viewer.dims.ndisplay != 2:
+            raise UserError(MESSAGES["3-D view"].format(image=self.image.name))
+        with self.session.levels.at(mark.plane):
+            self.session.check(mark.prompt)
 
     def _on_edit(self) -> None:
         self._forget_steps()
@@ -272,13 +322,3 @@ class SessionView:
         self.prompts.place(self.image)
         self.levels.place()
         self._preview.place()
-
-
-def _tidy(session: AnnotationSession) -> Callable[[tuple[Candidate, ...]], None]:
-    """Return a function that cleans candidates up, for the session to find them so."""
-
-    def work(candidates: tuple[Candidate, ...]) -> None:
-        for candidate in candidates:
-            session.tidied(candidate)
-
-    return work

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from napari.layers import Image
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QFormLayout, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QProgressBar, QSpinBox, QVBoxLayout, QWidget
 
 from napari_semantic_sam.model.registry import CheckpointInfo, list_checkpoints
+from napari_semantic_sam.widgets.channels import ChannelPicker
 from napari_semantic_sam.widgets.controls import (
     add_row,
     button,
@@ -17,12 +18,16 @@ from napari_semantic_sam.widgets.controls import (
     combo,
     compact,
     explained,
+    label,
     plain_text,
     row,
 )
 from napari_semantic_sam.widgets.names import Vocabulary, vocabulary_of
-from napari_semantic_sam.widgets.tables import DEVICES, HINTS, KINDS
+from napari_semantic_sam.widgets.tables import CONTROLS, DEVICES, HINTS, KINDS
 from napari_semantic_sam.widgets.worker import Progress
+
+_LARGEST = 99_999
+"""Pixels."""
 
 
 class SourceForm(QWidget):
@@ -30,6 +35,7 @@ class SourceForm(QWidget):
 
     start = Signal()
     cancel = Signal()
+    measure_shape = Signal()
     changed = Signal()
     """Emitted when the user chose another model, device or contrast."""
 
@@ -45,6 +51,12 @@ class SourceForm(QWidget):
         for value, text in DEVICES:
             self.device.addItem(text, value)
         self.contrast = check_box("contrast")
+        self.channels = ChannelPicker()
+        self.object_size = explained(QSpinBox(), "object_size")
+        self.object_size.setRange(0, _LARGEST)
+        self.object_size.setSuffix(" px")
+        self.object_size.setSpecialValueText(HINTS["automatic size"])
+        self.shape_button = button("shape_size")
         self.description = plain_text("description")
         self.start_button = button("start")
         self.cancel_button = button("cancel")
@@ -66,6 +78,16 @@ class SourceForm(QWidget):
         """The model to find masks with."""
         index: int = self.model.currentIndex()
         return self._checkpoints[index]
+
+    @property
+    def chosen_object_size(self) -> float | None:
+        """Pixels across a typical object; None if the user does not say."""
+        return float(self.object_size.value()) or None
+
+    def explain_size(self, because: str) -> None:
+        """Add to the tooltip of the object size how large the model sees the image now."""
+        tooltip = CONTROLS["object_size"].tooltip
+        self.object_size.setToolTip(HINTS["size now"].format(tooltip=tooltip, because=because))
 
     def limits_of(self, name: str) -> str:
         """Say what a checkpoint cannot do, or nobody has measured yet; "" for one not listed."""
@@ -104,6 +126,7 @@ class SourceForm(QWidget):
             self.image.addItems(names)
         if chosen in self._images:
             self.image.setCurrentIndex(self._images.index(chosen))
+        self._show_channels()
 
     def show_progress(self, progress: Progress | None) -> None:
         """Show how far opening an image is; None while none is being opened."""
@@ -119,22 +142,33 @@ class SourceForm(QWidget):
         compact(layout)
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.setVerticalSpacing(3)
+        form.setVerticalSpacing(1)
         for name in ("image", "model", "device"):
             add_row(form, name, getattr(self, name))
-        form.addRow("", self.contrast)
+        add_row(form, "channels", self.channels)
+        self._channels_caption = form.labelForField(self.channels)
+        caption = label("object_size")
+        caption.setBuddy(self.object_size)
+        form.addRow(caption, row(self.object_size, self.shape_button))
         layout.addLayout(form)
         layout.addWidget(self.description)
-        layout.addWidget(self.start_button)
+        layout.addLayout(row(self.contrast, self.start_button))
         layout.addLayout(row(self.progress, self.cancel_button))
 
     def _connect(self) -> None:
+        self.image.currentIndexChanged.connect(self._show_channels)
         self.model.currentIndexChanged.connect(self._describe)
         self.model.currentIndexChanged.connect(self._tell)
         self.device.currentIndexChanged.connect(self._tell)
         self.contrast.toggled.connect(self._tell)
         self.start_button.clicked.connect(self.start)
         self.cancel_button.clicked.connect(self.cancel)
+        self.shape_button.clicked.connect(self.measure_shape)
+
+    def _show_channels(self) -> None:
+        self.channels.show_image(self.chosen_image)
+        for each in (self.channels, self._channels_caption):
+            each.setVisible(self.channels.is_of_use)
 
     def _tell(self) -> None:
         self.changed.emit()

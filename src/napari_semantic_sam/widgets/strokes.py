@@ -5,49 +5,60 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from napari_semantic_sam.inference.label_runs import LabelArray, Window, hull
-from napari_semantic_sam.inference.results import Box
+import numpy as np
+
+from napari_semantic_sam.inference.label_runs import LabelArray
+
+Region = tuple[slice, ...]
+"""A slice along every axis of the data."""
 
 Atom = Sequence[Any]
 """Where, perhaps which pixels there, old values, new value."""
 
 
-def read_stroke(stroke: Sequence[Atom], pixels: LabelArray) -> tuple[Box, LabelArray, LabelArray]:
+def read_stroke(
+    stroke: Sequence[Atom], pixels: LabelArray
+) -> tuple[Region, LabelArray, LabelArray]:
     """Return where a stroke was, and the pixels there before and after it.
 
     Parameters
     ----------
     stroke : sequence
         What napari announces as `paint`: one atom for every movement of the mouse.
-    pixels : (H, W) integer array
+    pixels : integer array
         Of the layer, whether the stroke is in it already or, as for the bucket, not yet.
 
     Returns
     -------
-    box : (y0, x0, y1, x1) ints
-    before, after : (y1 - y0, x1 - x0) integer arrays
+    region : tuple of slice
+        Along all axes of the data.
+    before, after : integer arrays
+        What is in there.
     """
-    rows, columns = window = hull([_window(atom[0]) for atom in stroke])
-    after = pixels[window].copy()
+    regions = [_region(atom[0]) for atom in stroke]
+    region = tuple(
+        slice(min(each.start for each in along), max(each.stop for each in along))
+        for along in zip(*regions, strict=True)
+    )
+    after = pixels[region].copy()
     for atom in stroke:
-        _put(after, window, atom, atom[-1])
+        _put(after, region, atom, atom[-1])
     before = after.copy()
     for atom in reversed(stroke):
-        _put(before, window, atom, atom[-2])
-    return (rows.start, columns.start, rows.stop, columns.stop), before, after
+        _put(before, region, atom, atom[-2])
+    return region, before, after
 
 
-def _window(where: Sequence[Any]) -> Window:
+def _region(where: Sequence[Any]) -> Region:
     if all(isinstance(along, slice) for along in where):
-        rows, columns = where
-    else:  # indices, which come from `data_setitem`
-        rows, columns = (slice(int(each.min()), int(each.max()) + 1) for each in where)
-    return rows, columns
+        return tuple(where)
+    # Indices, which come from `data_setitem`.
+    return tuple(slice(int(np.min(each)), int(np.max(each)) + 1) for each in where)
 
 
-def _put(crop: LabelArray, window: Window, atom: Atom, values: Any) -> None:
+def _put(crop: LabelArray, region: Region, atom: Atom, values: Any) -> None:
     """Write values where an atom was, into what was cut out of the layer."""
-    origin = (window[0].start, window[1].start)
+    origin = tuple(along.start for along in region)
     where, mask = atom[0], getattr(atom, "mask", None)
     if not all(isinstance(along, slice) for along in where):
         crop[tuple(along - start for along, start in zip(where, origin, strict=True))] = values

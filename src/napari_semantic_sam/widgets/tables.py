@@ -1,4 +1,7 @@
-"""Every name, text and key of the user interface, once."""
+"""Every name, caption and hint of the user interface, once.
+
+Keys are in `shortcuts`, titles of columns in `columns`, sentences of notifications in `messages`.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,21 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
+from napari_semantic_sam.widgets.shortcuts import SHORTCUTS
+
 METADATA_KEY: Final = "napari_semantic_sam"
 """Key of our record in the metadata of a layer."""
 
 CLICKS: Final = "clicks"
 BOXES: Final = "boxes"
 PREVIEW: Final = "preview"
+DRAFT: Final = "draft"
 
 LAYER_NAMES: Final = {
     CLICKS: "{image} · clicks",
     BOXES: "{image} · boxes",
     PREVIEW: "{image} · preview",
+    DRAFT: "{image} · draft",
 }
 LEVEL_LAYER_NAME: Final = "{image} · level {level}"
 
@@ -35,53 +42,6 @@ SIGNS: Final = {True: "positive", False: "negative"}
 
 PROMPT_COLOURS: Final = {"positive": "#00d5ff", "negative": "#ff2d55"}
 CLICK_BORDER_COLOUR: Final = "#ffffff"
-
-
-@dataclass(frozen=True)
-class Shortcut:
-    """A key, as napari writes it, and what it does."""
-
-    key: str
-    text: str
-
-    @property
-    def shown(self) -> str:
-        """The key as people write it."""
-        return self.key.replace("Control", "Ctrl").replace("-", "+")
-
-
-SHORTCUTS: Final = {
-    "coarser": Shortcut(",", "Show the next coarser mask"),
-    "finer": Shortcut(".", "Show the next finer mask"),
-    "mark": Shortcut("J", "Mark the mask on display, to be kept together with others"),
-    "keep": Shortcut("K", "Keep the mask on display and all marked ones in their level layers"),
-    "flip_sign": Shortcut(
-        "Q", "Switch between “belongs to the object” and “does not belong to it”"
-    ),
-    "next_object": Shortcut("N", "Begin the next object"),
-    "refine_label": Shortcut(
-        "U", "Take the label under the mouse as the object in the making, to refine it"
-    ),
-    "toggle_hover": Shortcut("H", "Switch the preview under the mouse on or off"),
-    "what_next": Shortcut("W", "Go to the unlabelled region that the model is least sure of"),
-    "undo": Shortcut("Control-Z", "Undo the last step"),
-    "redo": Shortcut("Control-Shift-Z", "Redo the step that was undone last"),
-}
-"""Keys on the picture, by the method of the `Annotator` that they call."""
-
-GESTURES: Final = (
-    Shortcut("Shift + mouse wheel", "Walk through the masks of the active object"),
-    Shortcut("Click", "In the layer “clicks”: a point of the active object"),
-    Shortcut("Drag", "In the layer “boxes”: a box, line or outline for the active object"),
-)
-"""What the mouse does on the picture; keys are written as people write them."""
-
-LIST_KEYS: Final = (
-    Shortcut("Enter", "Move the camera to the selected object (as a double click does)"),
-    Shortcut("F2", "Change the object's name (as a double click on a name does)"),
-    Shortcut("Delete", "Delete the selected objects"),
-)
-"""Keys in the list of kept objects."""
 
 
 @dataclass(frozen=True)
@@ -104,13 +64,32 @@ def _with_key(caption: str, shortcut: str) -> str:
 CONTROLS: Final = {
     "help": Control("?", "Show all keys."),
     "source": Control("Image and model", "What is annotated, and the model that finds the masks."),
-    "image": Control("&Image", "The image to annotate: a grey or RGB plane."),
+    "image": Control(
+        "&Image",
+        "The image to annotate: its slices along the two axes on the screen. Other axes are "
+        "walked with the sliders below the picture, except for that of channels.",
+    ),
+    "channels": Control("Channels", "The axis of the image that has channels, if one has."),
+    "chosen_channels": Control(
+        "",
+        "The channels that the model sees: one as grey, two or three as red, green and blue.",
+    ),
     "model": Control("&Model", "The checkpoint that finds the masks."),
     "device": Control("&Device", "Where the model runs. Automatic takes a GPU if there is one."),
     "contrast": Control(
         "&Contrast as displayed",
         "Let the model see a grey image with the contrast limits of its layer, instead of "
         "choosing them itself. Helps where a few very bright spots hide the rest.",
+    ),
+    "object_size": Control(
+        "Ob&ject size",
+        "How large typical objects are across, in pixels of the image: the model is shown the "
+        "image so that they suit it. 0 leaves the choice to the model. Counts from the next Start.",
+    ),
+    "shape_size": Control(
+        "Shape",
+        "Take the size of the shapes selected in a Shapes layer, such as “boxes”, as object size. "
+        "Counts from the next Start.",
     ),
     "description": Control("", "What the chosen model is, and what it cannot do."),
     "start": Control(
@@ -171,6 +150,12 @@ CONTROLS: Final = {
         f"{SHORTCUTS['keep'].text} ({SHORTCUTS['keep'].shown}). Where labels exist already, the "
         "rule under “How masks are kept” decides.",
     ),
+    "propagate": Control(
+        "Propagate through the stack",
+        "Follow the object kept last in this slice, or the label selected in its level layer, "
+        "through the other slices. Correct it in any slice and propagate again from there.",
+    ),
+    "cancel_propagation": Control("Cancel", "Stop following the object; nothing changes."),
     "options": Control("How masks are kept", "What happens to existing labels, and clean-up."),
     "rule": Control(
         "E&xisting labels",
@@ -189,6 +174,55 @@ CONTROLS: Final = {
         "&Undo", f"Undo the last step, also a brush stroke ({SHORTCUTS['undo'].shown})."
     ),
     "redo": Control("&Redo", f"Redo the step undone last ({SHORTCUTS['redo'].shown})."),
+    "automatic": Control("Whole image", "Find all objects at once, without a click."),
+    "levels": Control("Levels", "The levels to look for, 1 is the coarsest."),
+    "level": Control("", "Look for objects of this level."),
+    "quality": Control(
+        "&Quality",
+        "Left: more objects, also doubtful ones. Right: only those the model is sure of. In the "
+        "middle: what suits the model.",
+    ),
+    "size_from": Control("Si&ze", "Smallest size: the diameter of a disc of the same area."),
+    "size_to": Control("to", "Largest size: the diameter of a disc of the same area."),
+    "where": Control(
+        "Where",
+        "The whole image, or what lies inside of the shapes selected in a Shapes layer.",
+    ),
+    "like_kept": Control(
+        "Like what I kept",
+        "Look for the levels and sizes of the objects you kept, instead of those above.",
+    ),
+    "preview_view": Control(
+        "Preview this view",
+        "Show what would be found in the part of the image on the screen; nothing is kept.",
+    ),
+    "run_all": Control(
+        "Run all",
+        "Find all objects and keep them in their level layers, as one step that can be undone. "
+        "Existing labels are treated as “How masks are kept” says.",
+    ),
+    "stop_run": Control("Stop", "Stop looking; what was found until now is kept."),
+    "found": Control("", "What the last run found."),
+    "as_list": Control("List", "All kept objects, one below the other."),
+    "as_tree": Control("Tree", "Which object lies in which, at all levels."),
+    "tree_view": Control(
+        "",
+        "Objects, and in each of them the smaller ones. Enter or a double click goes to the "
+        "object; selecting one selects its label.",
+    ),
+    "tree_go_to": Control("Go to", "Move the camera to the selected object (Enter)."),
+    "tree_coarser": Control("Coarser", "Move the selected objects to the next coarser level."),
+    "tree_finer": Control(
+        "Finer", "Move the selected objects, and all in them, to the next finer level."
+    ),
+    "tree_delete": Control("Delete", "Delete the selected objects and all in them (Delete)."),
+    "measure": Control(
+        "Measure …", "Sizes and shapes of all objects, and what lies in each, as a table."
+    ),
+    "measure_what": Control("", "Which table: every object, or what lies inside of each."),
+    "measure_table": Control("", "Measurements; click a column's title to sort."),
+    "save_table": Control("Save as CSV …", "Save this table for spreadsheets and scripts."),
+    "measure_status": Control("", "How many rows there are, and in which units."),
     "review": Control("Kept objects", "All labels of all levels."),
     "table": Control(
         "",
@@ -238,33 +272,17 @@ RULES: Final = (
 )
 """Commit rules, and what the user reads."""
 
-COLUMN_TITLES: Final = {
-    "level": ("Level", "Level of granularity, 1 is the coarsest"),
-    "index": ("Label", "The label's number in its level layer"),
-    "object": ("Object", "Name of the object; double-click to change it"),
-    "part": ("Part", "Name of the part; double-click to change it"),
-    "area": ("Area", "Area in pixels"),
-    "predicted_iou": ("Quality", "How good the model believes the mask to be, 0 to 1"),
-    "parent": ("Inside", "Level and number of the coarser label that contains it"),
-    "source": ("Source", "How the label came about"),
-}
-"""Columns of the list of kept objects: title and tooltip."""
+WHERE: Final = (("all", "The whole image"), ("shape", "Inside the selected shape"))
+"""Where to look for objects, and what the user reads."""
 
-MESSAGES: Final = {
-    "no image": "Open an image first, for example with File › Open Sample.",
-    "not 2-D": "“{image}” has {ndim} dimensions; choose a grey or RGB image with two, such as one "
-    "plane of it.",
-    "image gone": "“{image}” was removed, which ends its annotation; kept labels stay.",
-    "image changed": "“{image}” has new pixels; press Start to embed them.",
-    "no label": "There is no label to refine; move the mouse over one, or select one in its layer.",
-    "prompts gone": "The layer “{layer}” was removed; undo, or press Start, to get it back.",
-    "merge levels": "Only objects of one level can be merged; select some of the same level.",
-    "nothing unclear": "No unlabelled region is left to look at in “{image}”.",
-    "no clicks": "This model takes no clicks, which looking for unclear regions needs; choose "
-    "another model.",
-}
+MEASUREMENTS: Final = (("masks", "Every object"), ("parents", "What lies inside"))
+"""Tables of measurements, and what the user reads."""
 
 HINTS: Final = {
+    "no channels": "None",
+    "axis": "{name} ({count})",
+    "unnamed axis": "Axis {number}",
+    "channel": "Channel {number}",
     "idle": "Choose an image and press Start.",
     "ready": "Click a structure, or draw a box.",
     "waiting": "Finding masks …",
@@ -288,6 +306,24 @@ HINTS: Final = {
     "to download": "{model} (to download)",
     "unusable": "{model} (cannot be used)",
     "unclear": "Unclear region {number} of {count}, in the middle of the view.",
+    "node": "level {level} · {index} · {names}",
+    "inside": "{level} × {count}",
+    "any size": "any",
+    "automatic size": "automatic",
+    "size now": "{tooltip} {because}",
+    "level box": "Level {level}",
+    "segmenting": "Segmenting …",
+    "stopping": "Stopping …",
+    "writing": "Writing the objects …",
+    "drafted": "In this view: {objects}. Nothing is kept yet.",
+    "found": "Found: {objects}.",
+    "found level": "{count} in level {level}",
+    "found nothing": "Nothing was found; move Quality to the left, or check other levels.",
+    "measuring": "Measuring …",
+    "measured": "{rows} rows, in {unit}.",
+    "pixels": "pixels",
+    "micrometres": "micrometres",
+    "measure title": "Measurements of “{image}”",
     "help title": "Keys of Semantic-SAM",
     "help footer": "Alt with the underlined letter reaches every control of the panel; Tab walks "
     "through them.",

@@ -28,11 +28,14 @@ class Job(QObject):
     Parameters
     ----------
     work : callable
-        Called with this job on the worker thread; it may call `report` and `is_cancelled`.
+        Called with this job on the worker thread; it may call `report`, `hand_over` and
+        `is_cancelled`.
     on_end : bound method
         Called with this job on the main thread, unless its object is gone by then.
     on_progress : bound method, optional
         Called likewise whenever the work reports.
+    on_part : bound method, optional
+        Called likewise with each part of the result that the work hands over early.
 
     Attributes
     ----------
@@ -45,6 +48,7 @@ class Job(QObject):
     """
 
     _reported = Signal(object)
+    _handed_over = Signal(object)
     _ended = Signal()
 
     def __init__(
@@ -52,6 +56,7 @@ class Job(QObject):
         work: Callable[[Job], Any],
         on_end: Callable[[Job], None],
         on_progress: Callable[[Job], None] | None = None,
+        on_part: Callable[[Any], None] | None = None,
     ) -> None:
         # A child of the application: the thread must not be the one that deletes it.
         super().__init__(QCoreApplication.instance())
@@ -61,8 +66,10 @@ class Job(QObject):
         self._work = work
         self._on_end = weakref.WeakMethod(on_end)
         self._on_progress = weakref.WeakMethod(on_progress) if on_progress else None
+        self._on_part = weakref.WeakMethod(on_part) if on_part else None
         self._cancelled = Event()
         self._reported.connect(self._tell_progress)
+        self._handed_over.connect(self._tell_part)
         self._ended.connect(self._tell_end)
 
     def start(self) -> None:
@@ -81,6 +88,10 @@ class Job(QObject):
         """Say how far the work is; for the work to call."""
         self._reported.emit(Progress(text, fraction))
 
+    def hand_over(self, part: Any) -> None:
+        """Give a part of the result before the end; for the work to call."""
+        self._handed_over.emit(part)
+
     def _run(self) -> None:
         try:
             self.result = self._work(self)
@@ -91,6 +102,11 @@ class Job(QObject):
     def _tell_progress(self, progress: Progress) -> None:
         self.progress = progress
         self._tell(self._on_progress)
+
+    def _tell_part(self, part: Any) -> None:
+        method = self._on_part() if self._on_part else None
+        if method and not self.is_cancelled():
+            method(part)
 
     def _tell_end(self) -> None:
         self.deleteLater()

@@ -64,7 +64,11 @@ def document_of(layers: Sequence[LayerData]) -> Document:
             "The selected layers belong to different images or share a level; select only the "
             "layers of one image."
         )
-    arrays = {level: _plane(layer) for level, layer in zip(numbers, layers, strict=True)}
+    axes = [_axes(layer, record) for layer, record in zip(layers, records, strict=True)]
+    arrays = {
+        level: _labels(layer, each)
+        for level, layer, each in zip(numbers, layers, axes, strict=True)
+    }
     shapes = {array.shape for array in arrays.values()}
     if len(shapes) > 1:
         raise UserError(
@@ -72,15 +76,19 @@ def document_of(layers: Sequence[LayerData]) -> Document:
         )
     rows = {level: _rows(layer, level) for level, layer in zip(numbers, layers, strict=True)}
     model: Mapping[str, Any] = next((record for record in ours if record.get("checkpoint")), {})
+    whole = shapes.pop()
+    walked = [letter for letter in axes[0] if letter in "TZ"]
     return Document(
-        shapes.pop(),
+        whole[-2:],
         arrays,
         rows,
         image=ours[0].get("image", "") if ours else "",
         names=names,
         checkpoint=model.get("checkpoint", ""),
         level_order=tuple(model.get("level_order", ())),
-        **_pixel_size(layers[0][1]),
+        stack=whole[:-2],
+        axes="".join(walked),
+        **_pixel_size(layers[0][1], axes[0]),
     )
 
 
@@ -90,15 +98,29 @@ def _levels(records: Sequence[Mapping[str, Any]]) -> list[int]:
     return [record["level"] if "level" in record else next(free) for record in records]
 
 
-def _plane(layer: LayerData) -> LabelArray:
+def _axes(layer: LayerData, record: Mapping[str, Any]) -> str:
+    """Return a letter for each axis of a layer; those of a stack are known of our layers only."""
+    data, options, _ = layer
+    ndim = np.ndim(data[0]) if options.get("multiscale") else data.ndim
+    axes = str(record.get("axes", "YX"))
+    if ndim != len(axes):
+        raise UserError(
+            f"“{options['name']}” has {ndim} dimensions; of layers that were not made in the "
+            "panel, only planes can be saved with their table. Save it with napari's own "
+            "“labels” format, as .tif."
+        )
+    return axes
+
+
+def _labels(layer: LayerData, axes: str) -> LabelArray:
+    """Return the labels of a layer: planes to walk first, then y and x."""
     data, options, _ = layer
     array = np.asarray(data[0] if options.get("multiscale") else data)
-    if array.ndim != 2:
-        raise UserError(
-            f"“{options['name']}” has {array.ndim} dimensions; only planes can be saved with "
-            "their table. Save it with napari's own “labels” format, as .tif."
-        )
-    return array.astype(np.uint8) if array.dtype == bool else array
+    order = [axes.index(letter) for letter in axes if letter in "TZ"]
+    order += [axes.index(letter) for letter in "YXC" if letter in axes]
+    turned = array.transpose(order)
+    turned = turned[..., 0] if "C" in axes else turned
+    return turned.astype(np.uint8) if turned.dtype == bool else turned
 
 
 def _rows(layer: LayerData, level: int) -> list[LabelRow]:
@@ -116,9 +138,10 @@ def _rows(layer: LayerData, level: int) -> list[LabelRow]:
     return [row for row in rows if row.index > 0]
 
 
-def _pixel_size(options: Mapping[str, Any]) -> dict[str, Any]:
-    scale = [float(side) for side in options["scale"]]
-    unit = str(options["units"][-1])
-    if scale == [1, 1] and unit == "pixel":
+def _pixel_size(options: Mapping[str, Any], axes: str) -> dict[str, Any]:
+    scale = {letter: float(side) for letter, side in zip(axes, options["scale"], strict=True)}
+    unit = str(options["units"][axes.index("X")])
+    steps = tuple(scale[letter] for letter in axes if letter in "TZ")
+    if {scale[letter] for letter in axes if letter != "C"} == {1} and unit == "pixel":
         return {}
-    return {"pixel_size": tuple(scale), "unit": unit}
+    return {"pixel_size": (scale["Y"], scale["X"]), "unit": unit, "steps": steps}

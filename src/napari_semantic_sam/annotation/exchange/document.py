@@ -25,8 +25,8 @@ class Document:
     Attributes
     ----------
     shape : (H, W)
-        Of the picture.
-    levels : mapping of int to (H, W) integer array
+        Of the picture, or of each plane of a stack.
+    levels : mapping of int to (*stack, H, W) integer array
         The label image of each level, 1 = coarsest; 0 is background.
     rows : mapping of int to sequence of LabelRow
         The facts about the labels of each level, by index.
@@ -44,6 +44,12 @@ class Document:
         The token of level 1, 2, … of that model.
     notes : tuple of str
         Sentences about what was unusual in a file that was read.
+    stack : tuple of int
+        Lengths of the axes that a stack has before these, one or two.
+    axes : str
+        A letter of T, Z for each of them.
+    steps : tuple of float
+        Distance of two planes along each of them, in `unit`.
     sized : bool
         False if the file did not tell the size of the picture, which then ends where the
         last outline does.
@@ -59,21 +65,25 @@ class Document:
     checkpoint: str = ""
     level_order: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    stack: tuple[int, ...] = ()
+    axes: str = ""
+    steps: tuple[float, ...] = ()
     sized: bool = True
 
     def __post_init__(self) -> None:
         for level, array in self.levels.items():
             if level < 1:
                 raise ValueError(f"levels count from 1, got {level}")
-            if array.shape != self.shape or array.dtype.kind not in "iu":
+            whole = (*self.stack, *self.shape)
+            if array.shape != whole or array.dtype.kind not in "iu":
                 raise ValueError(
-                    f"level {level} needs integers of shape {self.shape}, "
+                    f"level {level} needs integers of shape {whole}, "
                     f"got {array.dtype} {array.shape}"
                 )
 
     def labels(self) -> LevelLabels:
         """Return the labels as an annotation keeps them; the arrays are shared."""
-        labels = LevelLabels(self.shape)
+        labels = LevelLabels(self.shape, self.stack)
         for level in sorted(self.levels):
             labels.attach(level, self.levels[level], self.rows.get(level, ()))
         return labels
@@ -132,8 +142,14 @@ def _count(things: set[tuple[int, int]], noun: str) -> str:
 
 def header_of(document: Document) -> dict[str, Any]:
     """Return what the formats have no place for, as plain data for JSON."""
+    stack = {
+        "stack": list(document.stack),
+        "axes": document.axes,
+        "steps": list(document.steps),
+    }
     return {
         "format": 1,
+        **(stack if document.stack else {}),
         "image": document.image,
         "shape": list(document.shape),
         "pixel_size": None if document.pixel_size is None else list(document.pixel_size),
@@ -189,6 +205,9 @@ def parse_header(data: Any, path: object) -> Header:
             "unit": str(data["unit"]),
             "checkpoint": str(data["checkpoint"]),
             "level_order": tuple(map(int, data["level_order"])),
+            "stack": tuple(map(int, data.get("stack", ()))),
+            "axes": str(data.get("axes", "")),
+            "steps": tuple(map(float, data.get("steps", ()))),
         }
         dtypes = {int(each["level"]): np.dtype(each["dtype"]) for each in data["levels"]}
         if any(dtype.kind not in "iu" for dtype in dtypes.values()):

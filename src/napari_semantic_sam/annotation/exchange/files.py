@@ -36,14 +36,18 @@ def write_labels_file(document: Document, path: str | Path) -> list[Path]:
     Raises
     ------
     UserError
-        If the ending is another one, there are no levels or negative labels, or a file
-        cannot be written.
+        If the ending is another one or its format has no stacks, there are no levels or
+        negative labels, or a file cannot be written.
     """
     path = Path(path)
     name = path.name.lower()
     if not name.endswith(WRITTEN):
         raise UserError(f"{path} has an ending that is not known; use {', '.join(WRITTEN)}.")
     _check(document)
+    if document.stack and not name.endswith(tiff.SUFFIXES):
+        raise UserError(
+            f"{path} cannot hold the labels of a stack; save them as .tif or .ome.tif instead."
+        )
     whole = document.completed()
     if name.endswith(tiff.SUFFIXES):
         return tiff.write_tiff(whole, path)

@@ -56,12 +56,13 @@ def write_tiff(document: Document, path: Path) -> list[Path]:
         if len(arrays) == 1
         else np.stack(arrays, dtype=dtype, casting="unsafe")
     )
+    axes = f"C{document.axes}YX"
     with atomic_path(path) as image_file, atomic_path(table) as table_file:
         tifffile.imwrite(
             image_file,
             planes,
             ome=ome,
-            metadata={"axes": "CYX"[-planes.ndim :], **metadata_of(document, ome=ome)},
+            metadata={"axes": axes[-planes.ndim :], **metadata_of(document, ome=ome)},
             compression="zlib",
             photometric="minisblack",
         )
@@ -148,11 +149,13 @@ def _plane(array: LabelArray, path: Path) -> LabelArray:
 
 
 def _read(path: Path, table: Path | None) -> Document:
-    array = read_labels(path)
     facts = read_facts(path)
+    header = parse_header(facts.header, path)
+    if header.facts.get("stack"):
+        return _read_stack(path, header, table)
+    array = read_labels(path)
     if set(facts.axes) & set("ZT"):
         raise UserError(f"{path} is a stack ({facts.axes}); open one plane of it, saved as TIFF.")
-    header = parse_header(facts.header, path)
     if header.shape and array.size != len(header.dtypes) * math.prod(header.shape):
         header = Header()  # of a file that another program cut
     planes = array.reshape(-1, *(header.shape or array.shape[-2:]))
@@ -161,6 +164,22 @@ def _read(path: Path, table: Path | None) -> Document:
     rows = {} if table is None else read_rows(table)
     shape = (planes.shape[1], planes.shape[2])
     return Document(shape, levels, rows, **known).completed()
+
+
+def _read_stack(path: Path, header: Header, table: Path | None) -> Document:
+    """Read a stack that this package wrote."""
+    import tifffile
+
+    try:
+        array = tifffile.imread(path)
+    except (OSError, ValueError, tifffile.TiffFileError) as error:
+        raise UserError(f"{path} could not be read ({error}); export the labels again.") from error
+    whole = (*header.facts["stack"], *(header.shape or ()))
+    if array.dtype.kind not in "iu" or array.size != len(header.dtypes) * math.prod(whole):
+        raise UserError(f"{path} was changed by another program; export the labels again.")
+    levels = _levels(array.reshape(-1, *whole), header)
+    rows = {} if table is None else read_rows(table)
+    return Document(whole[-2:], levels, rows, **header.facts).completed()
 
 
 def _levels(planes: LabelArray, header: Header) -> dict[int, LabelArray]:

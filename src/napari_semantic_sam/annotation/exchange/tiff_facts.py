@@ -48,6 +48,9 @@ def _ome_metadata(document: Document) -> dict[str, Any]:
         for axis, size in zip("YX", document.pixel_size, strict=True):
             facts[f"PhysicalSize{axis}"] = size
             facts[f"PhysicalSize{axis}Unit"] = _OME_UNITS.get(document.unit, "reference frame")
+    if "Z" in document.axes and document.steps:
+        facts["PhysicalSizeZ"] = document.steps[document.axes.index("Z")]
+        facts["PhysicalSizeZUnit"] = _OME_UNITS.get(document.unit, "reference frame")
     return facts
 
 

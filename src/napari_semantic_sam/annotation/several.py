@@ -1,0 +1,158 @@
+"""What can be done to several labels at once, quickly even for thousands of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_semantic_sam.annotation.commit import CommitRule
+from napari_semantic_sam.annotation.edits import Edits, row_of
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.label_parts import PlaneIndex
+from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
+from napari_semantic_sam.inference.results import Box, around
+
+Label = tuple[int, int]
+
+
+def delete(edits: Edits, labels: Iterable[Label]) -> None:
+    """Make labels background, in all planes."""
+    levels = edits.levels
+    for level, rows in _by_level(edits, labels).items():
+        for plane, box, indices in _by_plane(levels, level, rows):
+            with levels.at(plane):
+                pixels = levels.pixels(level, box)
+                pixels[np.isin(pixels, indices)] = 0
+                edits.write(level, box, pixels)
+
+
+def move(edits: Edits, places: Mapping[Label, int], rule: CommitRule) -> dict[Label, Label]:
+    """Take labels to other levels, all those of one level at a time.
+
+    Of the rules, "fill" is as "keep". A label that finds no free pixel stays where it is.
+    Labels that leave a level make room for those that come from coarser ones.
+
+    Parameters
+    ----------
+    edits : Edits
+    places : mapping of Label to int
+        The level for each label.
+    rule : CommitRule
+
+    Returns
+    -------
+    dict of Label to Label
+        The labels that were moved, and what they are now.
+
+    Raises
+    ------
+    UserError
+        If a label does not exist or none was moved.
+    """
+    leaving = {label: level for label, level in places.items() if label[0] != level}
+    moved: dict[Label, Label] = {}
+    by_level = _by_level(edits, leaving)
+    upwards = [level for level in by_level if _goes_up(level, by_level[level], leaving)]
+    downwards = [level for level in by_level if level not in upwards]
+    for level in [*upwards, *reversed(downwards)]:
+        for target in sorted({leaving[level, row.index] for row in by_level[level]}):
+            those = [row for row in by_level[level] if leaving[level, row.index] == target]
+            moved |= _move_together(edits, level, those, target, rule)
+    if not moved:
+        raise UserError(
+            "Nothing was moved: the labels are in that level already, or others are where they "
+            'would go; choose another level, or the rule "replace".'
+        )
+    return moved
+
+
+def each(labels: Iterable[Label], act: Callable[[int, int], object]) -> None:
+    """Do the same to labels; those for which it makes no difference are left out.
+
+    Raises
+    ------
+    UserError
+        If it makes no difference for any.
+    """
+    refused = None
+    is_done = False
+    for label in labels:
+        try:
+            act(*label)
+            is_done = True
+        except UserError as error:
+            refused = refused or error
+    if refused and not is_done:
+        raise refused
+
+
+def _move_together(
+    edits: Edits, level: int, rows: Sequence[LabelRow], target: int, rule: CommitRule
+) -> dict[Label, Label]:
+    """Take labels from one level to another."""
+    levels = edits.levels
+    parts = list(_by_plane(levels, level, rows))
+    going: set[int] = set()
+    for plane, box, indices in parts:
+        with levels.at(plane):
+            wanted = _wanted(levels, level, box, indices, target, rule)
+            going |= set(np.unique(levels.pixels(level, box)[wanted]).tolist())
+    those = [row for row in rows if row.index in going]
+    if not those:
+        return {}
+    first = levels.next_index(target, len(those))
+    numbers = {row.index: first + place for place, row in enumerate(those)}
+    written = [replace(row, index=numbers[row.index], level=target) for row in those]
+    lookup = np.zeros(max(going) + 1, dtype=np.int64)
+    lookup[list(numbers)] = list(numbers.values())
+    for plane, box, indices in parts:
+        with levels.at(plane):
+            leaving = [index for index in indices if index in going]
+            source, present = levels.pixels(level, box), levels.pixels(target, box)
+            wanted = _wanted(levels, level, box, leaving, target, rule)
+            present = np.where(wanted, lookup[np.where(wanted, source, 0)], present)
+            edits.write(level, box, np.where(np.isin(source, leaving), 0, source))
+            edits.write(target, box, present, written)
+    return {(level, old): (target, index) for old, index in numbers.items()}
+
+
+def _wanted(
+    levels: LevelLabels,
+    level: int,
+    box: Box,
+    indices: Sequence[int],
+    target: int,
+    rule: CommitRule,
+) -> npt.NDArray[np.bool_]:
+    """Return the pixels of labels that may be written into another level."""
+    own: npt.NDArray[np.bool_] = np.isin(levels.pixels(level, box), indices)
+    return own if rule == "replace" else own & (levels.pixels(target, box) == 0)
+
+
+def _by_plane(
+    levels: LevelLabels, level: int, rows: Sequence[LabelRow]
+) -> Iterator[tuple[PlaneIndex, Box, list[int]]]:
+    """Yield the planes in which labels are, and a box around those that are there."""
+    found: dict[PlaneIndex, list[int]] = {}
+    for row in rows:
+        for plane in levels.planes_of(level, row.index):
+            found.setdefault(plane, []).append(row.index)
+    for plane, indices in sorted(found.items()):
+        with levels.at(plane):
+            box = around(levels.box(level, index) for index in indices)
+        yield plane, box, indices
+
+
+def _goes_up(level: int, rows: Iterable[LabelRow], places: Mapping[Label, int]) -> bool:
+    return all(places[level, row.index] < level for row in rows)
+
+
+def _by_level(edits: Edits, labels: Iterable[Label]) -> dict[int, list[LabelRow]]:
+    """Return the rows of labels by level, coarse to fine."""
+    found: dict[int, list[LabelRow]] = {}
+    for level, index in sorted(set(labels)):
+        found.setdefault(level, []).append(row_of(edits.levels, level, index))
+    return found

@@ -1,0 +1,104 @@
+"""Where to look: the part of an image on the screen, or inside of what a user drew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import napari.viewer
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Image, Shapes
+
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.automatic.guided import PolygonRegion
+from napari_semantic_sam.widgets.frame import Frame
+from napari_semantic_sam.widgets.messages import MESSAGES
+from napari_semantic_sam.widgets.prompt_marks import ellipse_outline
+
+_HALF_PIXEL = 0.5  # napari puts whole numbers at the centres of pixels
+
+Ring = npt.NDArray[np.float64]
+
+
+def selected_region(viewer: napari.viewer.Viewer, image: Image, frame: Frame) -> PolygonRegion:
+    """Return what lies inside of the selected shapes.
+
+    They are those of the active layer or, if nothing is selected there, of the uppermost
+    Shapes layer with a selection.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    image : Image
+    frame : Frame
+        Its axes.
+
+    Raises
+    ------
+    UserError
+        If no shape is selected, or none lies on the image.
+    """
+    active = viewer.layers.selection.active
+    for layer in (active, *reversed(viewer.layers)):
+        if isinstance(layer, Shapes) and layer.selected_data:
+            rings = [_ring(layer, index, image, frame) for index in sorted(layer.selected_data)]
+            break
+    else:
+        raise UserError(MESSAGES["no shape"])
+    if not any(_meets(ring, frame.shape) for ring in rings):
+        raise UserError(MESSAGES["shape outside"].format(image=image.name))
+    return PolygonRegion([[ring] for ring in rings])
+
+
+def visible_region(viewer: napari.viewer.Viewer, image: Image, frame: Frame) -> PolygonRegion:
+    """Return the part of an image that is on the screen.
+
+    Parameters
+    ----------
+    viewer, image, frame
+        See `selected_region`.
+
+    Raises
+    ------
+    UserError
+        If nothing of the image is in view.
+    """
+    camera, canvas = viewer.scene.camera, viewer.canvas.size
+    centre = np.array(camera.center[-2:])
+    half = np.array(canvas) / camera.zoom / 2
+    world = [centre + half * np.array(corner) for corner in ((-1, -1), (-1, 1), (1, 1), (1, -1))]
+    point = np.array(viewer.dims.point, dtype=float)
+    places = [_placed(point, viewer.dims.displayed, corner) for corner in world]
+    ring = _as_ring([image.world_to_data(each) for each in places], frame)
+    if not _meets(ring, frame.shape):
+        raise UserError(MESSAGES["view outside"].format(image=image.name))
+    return PolygonRegion([[ring]])
+
+
+def _placed(
+    point: npt.NDArray[np.float64], displayed: Iterable[int], corner: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return a point of the world at a corner of the view."""
+    place = point.copy()
+    place[list(displayed)[-2:]] = corner
+    return place
+
+
+def _ring(layer: Shapes, index: int, image: Image, frame: Frame) -> Ring:
+    vertices = np.asarray(layer.data[index], dtype=float)
+    if layer.shape_type[index] == "ellipse":
+        vertices = ellipse_outline(vertices)
+    places = [layer.data_to_world(each) for each in vertices]
+    return _as_ring([image.world_to_data(each) for each in places], frame)
+
+
+def _as_ring(places: Iterable[npt.ArrayLike], frame: Frame) -> Ring:
+    """Return places in the data of an image as ``(x, y)``, pixels beginning at whole numbers."""
+    points = frame.pixels(np.array([np.asarray(each, dtype=float) for each in places]))
+    return points[:, ::-1] + _HALF_PIXEL
+
+
+def _meets(ring: Ring, shape: tuple[int, int]) -> bool:
+    """Whether the box around a ring shares pixels with a picture."""
+    (x0, y0), (x1, y1) = ring.min(axis=0), ring.max(axis=0)
+    return bool(x1 > 0 and y1 > 0 and x0 < shape[1] and y0 < shape[0])

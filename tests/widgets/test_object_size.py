@@ -1,0 +1,72 @@
+"""The size of objects: typed or taken from a shape, and what the model makes of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from panel_actions import CELLS, click, messages
+
+from napari_semantic_sam.widgets.panel import SemanticSamPanel
+from napari_semantic_sam.widgets.preferences import journal_folder
+
+
+@pytest.fixture
+def viewer(viewer_model):
+    return viewer_model
+
+
+def start(panel, qtbot):
+    before = panel.annotator.session
+    panel.start_button.click()
+    qtbot.waitUntil(
+        lambda: panel.annotator.session not in (None, before) and panel.annotator.progress is None,
+        timeout=60_000,
+    )
+
+
+def test_the_size_counts_from_start_and_is_explained(panel, predictor, qtbot):
+    size = panel.source.object_size
+    assert size.text() == "automatic"
+    start(panel, qtbot)
+    assert predictor.scale is None
+    assert "the model sees it 2 times larger" in size.toolTip()
+    assert "times" not in panel.status.text()
+    size.setValue(128)
+    assert predictor.scale is None
+    start(panel, qtbot)
+    assert predictor.scale == 0.5
+    assert "about 128 pixels across: the model sees it 2 times smaller." in panel.status.text()
+    size.setValue(0)
+    start(panel, qtbot)
+    assert predictor.scale is None
+
+
+def test_the_size_of_a_selected_shape(panel, viewer):
+    panel.source.shape_button.click()
+    assert "No shape is selected" in messages()[-1]
+    shapes = viewer.add_shapes([[[10, 10], [10, 26], [35, 26], [35, 10]]], scale=(1, 1))
+    shapes.selected_data = {0}
+    panel.source.shape_button.click()
+    assert panel.source.object_size.value() == 20  # 25 by 16
+    shapes.scale = (2, 2)
+    panel.source.shape_button.click()
+    assert panel.source.object_size.value() == 40
+
+
+def test_a_real_model_is_shown_the_image_at_that_scale(viewer, own_checkpoint, qtbot):
+    viewer.add_image(CELLS, name="cells")
+    panel = SemanticSamPanel(viewer)
+    qtbot.addWidget(panel)
+    panel.model.setCurrentText("mine")
+    panel.device.setCurrentIndex(panel.device.findData("cpu"))
+    panel.source.object_size.setValue(40)
+    start(panel, qtbot)
+    assert panel.annotator.opened.embedding.scale == pytest.approx(1.6)
+    assert "about 40 pixels across" in panel.status.text()
+    click(panel, qtbot, 30, 40)
+    panel.keep_button.click()
+    panel.annotator.stop()
+    (journal,) = journal_folder().glob("*.jsonl")
+    header = json.loads(journal.read_text(encoding="utf-8").splitlines()[0])
+    assert header["scale"] == pytest.approx(1.6)
