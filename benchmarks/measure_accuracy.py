@@ -36,6 +36,7 @@ COLUMNS = {
     "share_over_75": "over 0.75",
     "box_iou": "box",
     "granularity_iou": "granularity",
+    "granularity_oracle_iou": "granularity, shared",
 }
 
 
@@ -88,7 +89,7 @@ def table_rows(name: str, summary: Mapping[str, float], masks: list[str]) -> lis
         row: dict[str, Any] = {"set": name, "objects": kind}
         row["n"] = summary.get(f"{kind}/n_objects", summary["n_objects"])
         for key, column in COLUMNS.items():
-            whole = key == "granularity_iou"
+            whole = key.startswith("granularity")
             value = summary.get(key if whole else f"{kind}/{key}")
             shown = value is not None and not (whole and number)
             row[column] = round(value, 3) if shown and value is not None else "–"

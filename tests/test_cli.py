@@ -175,7 +175,7 @@ def test_evaluate_writes_a_report(command_line, checkpoint, folder, protocol):
     expected = {
         "one-click": {"oracle_iou", "max_iou", "random_oracle_iou", "random_max_iou"},
         "box": {"box_iou", "box_max_iou"},
-        "granularity": {"granularity_iou", "targets_per_click"},
+        "granularity": {"granularity_iou", "granularity_oracle_iou", "targets_per_click"},
         "interactive": {"noc_80", "noc_90", "reached_80", "reached_90", "iou_after_5"},
     }[protocol]
     assert expected | {"n_objects", "seconds_embed", "seconds_click"} <= set(report["summary"])

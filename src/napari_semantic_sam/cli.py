@@ -166,6 +166,8 @@ def train(
     from napari_semantic_sam.training.run import train as run
 
     recipe = with_changes(read_config(config), start=start, part=part, minutes=minutes)
+    if minutes is not None:
+        recipe = with_changes(recipe, images=0)  # the file's other measure of length
     path = run(recipe, config.parent, output=output, max_minutes=max_minutes, resume=resume)
     print(f"Written: {path}")
 

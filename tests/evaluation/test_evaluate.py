@@ -83,8 +83,23 @@ def test_granularity_matches_everything_under_a_click(folders, predictor):
     # The centre of the cell is on the rim: one target, matched to the cell. On the nucleus
     # there are two: one mask goes to the nucleus (1.0), the other one to the cell (0.4).
     assert report.summary["granularity_iou"] == pytest.approx((1.0 + (1.0 + 0.4) / 2) / 2)
+    assert report.summary["granularity_oracle_iou"] == report.summary["granularity_iou"]
     assert report.summary["targets_per_click"] == 1.5
     assert report.summary["n_objects"] == 2
+
+
+def test_one_mask_may_answer_for_objects_that_two_people_drew(folders, predictor):
+    first = np.zeros((12, 12), int)
+    first[2:8, 2:8] = 3
+    second = first.copy()
+    second[2, 2] = 0  # one of 36 pixels less
+    picture = first * 20
+    picture[9:, :] = 90  # the other of the two masks holds everything brighter, too
+    folders.picture("a", picture)
+    folders.labels("a", np.stack([first, second]))
+    report = evaluate(predictor, folders.images, {"": folders["masks"]}, "granularity")
+    assert report.summary["granularity_oracle_iou"] == pytest.approx((1 + 35 / 36) / 2)
+    assert report.summary["granularity_iou"] < 0.9
 
 
 def test_granularity_counts_a_mask_once_however_often_it_is_drawn(folders, predictor):

@@ -104,6 +104,14 @@ def test_a_run_goes_on_where_it_stopped(trained):
     assert after["spent"]["seconds"] >= 0.08 * 60
 
 
+def test_a_run_of_a_number_of_images_ends_with_them_and_can_be_repeated(tmp_path):
+    config = recipe(tmp_path, images=6, minutes=60.0)
+    first, second = (train(config, ".", output=tmp_path / name) for name in ("a", "b"))
+    assert describe(first).provenance["report"]["images"] == 6
+    weights = load_file(first)
+    assert all(torch.equal(weights[key], value) for key, value in load_file(second).items())
+
+
 def test_there_must_be_something_to_resume(trained, tmp_path):
     with pytest.raises(UserError, match=STATE_FILE):
         train(trained[0], ".", output=tmp_path / "fresh", resume=True)

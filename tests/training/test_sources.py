@@ -170,6 +170,22 @@ def test_regions_add_nested_masks_but_none_twice(folder):
     assert more > 5
 
 
+def test_close_objects_are_also_taught_as_groups(tmp_path):
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    labels = np.zeros((SIZE, SIZE), np.uint16)
+    for number, (row, column) in enumerate([(20, 20), (20, 31), (31, 20), (54, 54)], start=1):
+        labels[row : row + 8, column : column + 8] = number
+    Image.fromarray((labels > 0).astype(np.uint8) * 200).save(tmp_path / "images" / "a.png")
+    Image.fromarray(labels).save(tmp_path / "masks" / "a.png")
+    close = SourceConfig(images="images", masks=("masks",), groups=True)
+    _, held = folder_sources(close, holdout=1, base=tmp_path)
+    areas = sorted(held(np.random.default_rng(0), SIZE).masks.sum(axis=(1, 2)))
+    assert len(areas) == 5
+    assert 3 * 64 < areas[-1] < 25 * 25
+    assert max(areas[:-1]) <= 81
+
+
 def test_looks_change_pixels_within_their_range():
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     rng = np.random.default_rng(1)

@@ -86,7 +86,7 @@ def test_every_scene_is_drawn_by_chance():
         ("culture", ("colony", "cell", "nucleus", "nucleolus")),
         ("epithelium", ("tissue", "cell", "nucleus", "nucleolus")),
         ("rods", ("colony", "rod")),
-        ("blood", ("cell", "nucleus")),
+        ("blood", ("cell", "nucleus", "lobe")),
         ("em", ("profile", "mitochondrion")),
         ("mosaic", ("region", "shape", "part")),
     ],

@@ -64,17 +64,21 @@ def granularity(scene: Scene) -> Measurements:
     All objects that hold the click are matched to the K masks so that the sum of the IoUs
     is largest; ``granularity_iou`` is the mean over the matched pairs (Semantic-SAM section
     4.2: "1-IoU@All Granularity"). Of K masks at most K objects can be matched.
+    ``granularity_oracle_iou`` is the mean over all objects there of the best of the K masks,
+    which several may share: where several people drew the same object (``bsds500``), one to
+    one matching gives one of them the right mask and the others what is left.
     ``targets_per_click`` says how many objects there were.
     """
     index = ClickIndex(scene.objects)
     clicks = [centre_pixel(found) for found in scene.prompted]
     targets = [index.at(*click) for click in clicks]
-    matched = [
-        _matched_iou(there, result)
+    tables = [
+        np.array([[mask.iou(found) for mask in result.candidates] for found in there])
         for there, result in zip(targets, scene.click(clicks), strict=True)
     ]
     columns = {
-        "granularity_iou": np.array(matched),
+        "granularity_iou": np.array([_matched_iou(table) for table in tables]),
+        "granularity_oracle_iou": np.array([table.max(axis=1).mean() for table in tables]),
         "targets_per_click": np.array([float(len(there)) for there in targets]),
     }
     nothing = np.empty((len(clicks), 0))
@@ -113,6 +117,6 @@ def _shares(iou: Floats) -> dict[str, Floats]:
     }
 
 
-def _matched_iou(targets: Sequence[TrueObject], result: PromptResult) -> float:
-    iou = np.array([[mask.iou(found) for mask in result.candidates] for found in targets])
+def _matched_iou(iou: Floats) -> float:
+    """Mean IoU of the best one to one matching of objects (rows) and masks."""
     return float(iou[linear_sum_assignment(iou, maximize=True)].mean())

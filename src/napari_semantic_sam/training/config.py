@@ -33,6 +33,8 @@ class SourceConfig:
         Images are magnified by a random factor between these, log-uniformly.
     regions : bool
         Whether every image is also cut into a hierarchy of regions, see `region_levels`.
+    groups : bool
+        Whether objects that nearly touch also make a coarser granularity, see `object_groups`.
     granularity : str
         See `Record`.
     """
@@ -43,6 +45,7 @@ class SourceConfig:
     masks: tuple[str, ...] = ()
     zoom: tuple[float, float] = (0.5, 2.0)
     regions: bool = False
+    groups: bool = False
     granularity: Granularity = "multi"
 
 
@@ -127,6 +130,9 @@ class TrainConfig:
         network that no longer moves it learns at a third of the cost what its masks are worth.
     minutes : float
         Length of the run; the learning rate has fallen to zero at its end.
+    images : int
+        Length in training images instead, so that a machine of any speed does the same; 0 goes
+        by `minutes`.
     harvest_minutes : float
         How often the averaged weights and a report are written.
     precision : str
@@ -144,6 +150,7 @@ class TrainConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     part: Part = "all"
     minutes: float = 60.0
+    images: int = 0
     harvest_minutes: float = 10.0
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     seed: int = 0

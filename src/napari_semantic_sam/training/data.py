@@ -180,4 +180,6 @@ def build_loader(stream: PromptedImages, workers: int) -> DataLoader[Batch]:
         num_workers=workers,
         persistent_workers=workers > 0,
         prefetch_factor=4 if workers else None,
+        # A loader of its own randomness: a look at held-out images changes nothing after it.
+        generator=torch.Generator(),
     )

@@ -84,7 +84,13 @@ class TrainingModule(lightning.LightningModule):
 
     def _rate(self, step: int) -> float:
         warmup = min(1.0, (step + 1) / max(1, self.config.optimiser.warmup_steps))
-        return warmup * 0.5 * (1.0 + math.cos(math.pi * self.clock.share()))
+        return warmup * 0.5 * (1.0 + math.cos(math.pi * self.share()))
+
+    def share(self) -> float:
+        """How much of the run is over, 0..1: by images if their number is given, else by time."""
+        if self.config.images:
+            return min(1.0, self.images_seen / self.config.images)
+        return self.clock.share()
 
 
 class Clock:
@@ -131,7 +137,7 @@ class Stop(lightning.Callback):
         self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, index: int
     ) -> None:
         """Stop after the batch in which the time ran out."""
-        if module.clock.share() >= 1 or (self._leg is not None and self._leg.share() >= 1):
+        if module.share() >= 1 or (self._leg is not None and self._leg.share() >= 1):
             trainer.should_stop = True
 
 

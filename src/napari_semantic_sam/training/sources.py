@@ -20,6 +20,7 @@ from napari_semantic_sam.training.config import SourceConfig
 from napari_semantic_sam.training.records import Granularity, Record, make_record
 from napari_semantic_sam.training.regions import region_levels
 from napari_semantic_sam.training.synthetic import generate
+from napari_semantic_sam.training.synthetic.canvas import grouped
 
 MIN_AREA = 12
 """Pixels below which a mask cut by the border or shrunk is no longer a target."""
@@ -32,6 +33,9 @@ Annotated = tuple[npt.NDArray[Any], list[Labels]]
 
 _LARGEST_VIEW = 2.0
 """Side of a view as a multiple of its image's long side; beyond the image it is grey."""
+
+_GROUP_REACH = 4.0
+"""Objects less than twice this many pixels apart are of one group."""
 
 _MOST_TURNS = 50
 """So many images in a row may be passed over in favour of ones with more objects."""
@@ -59,6 +63,8 @@ class FolderSource:
         See `random_view`.
     regions : bool
         Whether to add a hierarchy of regions to the masks of every plane image.
+    groups : bool
+        Whether to add the groups of its objects, see `object_groups`.
     granularity : str
     prefer_crowded : bool
         Whether to draw an image in proportion to the root of its number of objects: a crowded
@@ -71,6 +77,7 @@ class FolderSource:
         files: Sequence[PairedFiles],
         zoom: tuple[float, float],
         regions: bool,
+        groups: bool,
         granularity: Granularity,
         *,
         prefer_crowded: bool = False,
@@ -79,6 +86,7 @@ class FolderSource:
         self.prefer_crowded = prefer_crowded
         self.zoom = zoom
         self.regions = regions
+        self.groups = groups
         self.granularity = granularity
         self._read: dict[str, Annotated] = {}
         self._counts: dict[str, int] = {}
@@ -146,10 +154,19 @@ class FolderSource:
             self._counts[files.stem] = int(np.count_nonzero(np.unique(labels[0])))
             if labels[0].ndim == 2:
                 image = _as_bytes(image)
-                if self.regions:
-                    labels += region_levels(image, labels[0])
+                groups = [object_groups(labels[0])] if self.groups else []
+                regions = region_levels(image, labels[0]) if self.regions else []
+                labels += groups + regions
             self._read[files.stem] = (image, labels)
         return self._read[files.stem]
+
+
+def object_groups(labels: Labels) -> Labels:
+    """Return the clusters and colonies of an (H, W) label image: at least three close objects."""
+    height, width = labels.shape
+    side = max(height, width)
+    square = np.pad(labels, ((0, side - height), (0, side - width)))
+    return grouped(square, _GROUP_REACH)[:height, :width]
 
 
 def label_masks(labels: Labels) -> npt.NDArray[np.bool_]:
@@ -191,9 +208,10 @@ def folder_sources(
     kept = [zlib.crc32(pair.stem.encode()) % holdout == 0 for pair in pairs]
     train = [pair for pair, keep in zip(pairs, kept, strict=True) if not keep]
     held = [pair for pair, keep in zip(pairs, kept, strict=True) if keep] or pairs[:1]
+    levels = (config.regions, config.groups, config.granularity)
     return (
-        FolderSource(train, config.zoom, config.regions, config.granularity, prefer_crowded=True),
-        FolderSource(held, (1.0, 1.0), config.regions, config.granularity),
+        FolderSource(train, config.zoom, *levels, prefer_crowded=True),
+        FolderSource(held, (1.0, 1.0), *levels),
     )
 
 

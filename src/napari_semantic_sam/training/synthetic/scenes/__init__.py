@@ -39,13 +39,13 @@ SCENES: Mapping[str, Scene] = {
 """Scene functions by name."""
 
 WEIGHTS: Mapping[str, float] = {
-    "nuclei": 0.12,
-    "chambers": 0.05,
+    "nuclei": 0.11,
+    "chambers": 0.04,
     "culture": 0.11,
     "epithelium": 0.09,
-    "spindly": 0.12,
-    "rods": 0.1,
-    "blood": 0.14,
+    "spindly": 0.11,
+    "rods": 0.09,
+    "blood": 0.18,
     "histology": 0.08,
     "em": 0.1,
     "mosaic": 0.09,

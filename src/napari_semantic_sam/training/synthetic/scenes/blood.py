@@ -14,7 +14,7 @@ from napari_semantic_sam.training.synthetic.noise import (
     smooth_noise,
 )
 from napari_semantic_sam.training.synthetic.placing import packed
-from napari_semantic_sam.training.synthetic.shapes import Shape, blob, united, wobble
+from napari_semantic_sam.training.synthetic.shapes import Shape, blob, tube, united, wobble
 from napari_semantic_sam.training.synthetic.types import Draft
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def blood(rng: np.random.Generator, size: int) -> Draft:
-    """White cells (cell > nucleus) on top of red cells (cell)."""
+    """White cells (cell > nucleus > lobe) on top of red cells (cell)."""
     radius = min(log_uniform(rng, 9.0, 100.0), size * 0.42)
-    red, white, nuclei = Canvas(size), Canvas(size), Canvas(size)
+    red, white, nuclei, lobes = Canvas(size), Canvas(size), Canvas(size), Canvas(size)
     _add_red(rng, red, radius * rng.uniform(0.45, 0.75))
     few = max(1, int(size**2 / (radius**2 * 4) * rng.uniform(0.05, 0.4)))
     # a large one mostly whole, as pictures of white cells show it
@@ -34,13 +34,12 @@ def blood(rng: np.random.Generator, size: int) -> Draft:
         r = radius * np.exp(rng.normal(0, 0.12))
         drawn[_add_white(rng, white, centre, r)] = (centre, r)
     for label, (centre, r) in drawn.items():
-        gap = rng.uniform(0.5, 3.0)
-        nuclei.add_inside(_nucleus(rng, size, centre, r), white, label, gap)
+        _add_nucleus(rng, nuclei, lobes, white, label, centre, r)
     image = _stain(rng, red, white, nuclei, radius)
     cells = Canvas(size)
     cells.fill(red.level("cell").labels, red.depth, red.count)
     cells.overlay(white)
-    return Draft(image, (cells.level("cell"), nuclei.level("nucleus")))
+    return Draft(image, (cells.level("cell"), nuclei.level("nucleus"), lobes.level("lobe")))
 
 
 def _add_red(rng: np.random.Generator, red: Canvas, radius: float) -> None:
@@ -75,28 +74,63 @@ def _add_white(
     return white.add(shape)
 
 
-def _nucleus(
+def _add_nucleus(
+    rng: np.random.Generator,
+    nuclei: Canvas,
+    lobes: Canvas,
+    white: Canvas,
+    label: int,
+    centre: NDArray[np.float64],
+    radius: float,
+) -> None:
+    """Draw the nucleus of white cell `label`: round (lymphocyte) or lobed (the others)."""
+    if rng.random() < 0.3:
+        parts = [_round_nucleus(rng, nuclei.size, centre, radius)]
+        whole = parts
+    else:
+        parts, strands = _lobed_nucleus(rng, nuclei.size, centre, radius)
+        whole = parts + strands
+    nucleus = nuclei.add_inside(united(whole), white, label, rng.uniform(0.5, 3.0))
+    if nucleus and len(parts) > 1:
+        for part in parts:
+            lobes.add_inside(part, nuclei, nucleus, gap=0.0)
+
+
+def _round_nucleus(
     rng: np.random.Generator, size: int, centre: NDArray[np.float64], radius: float
 ) -> Shape | None:
-    """Round (lymphocyte), bean-shaped (monocyte) or of 2–5 lobes (granulocyte)."""
-    kind = rng.random()
-    if kind < 0.35:
-        r = radius * rng.uniform(0.55, 0.92)
-        off = rng.normal(0, 0.06, 2) * radius
-        return blob(
-            size, centre + off, (r, r * rng.uniform(0.8, 1)), rng.uniform(0, 3), wobble(rng, 0.06)
-        )
-    lobes = int(rng.integers(2, 6))
-    ring = radius * rng.uniform(0.25, 0.5)
-    start, sweep = rng.uniform(0, 2 * np.pi), rng.uniform(2.0, 5.0)
+    r = radius * rng.uniform(0.55, 0.92)
+    off = rng.normal(0, 0.06, 2) * radius
+    radii = (r, r * rng.uniform(0.8, 1))
+    return blob(size, centre + off, radii, rng.uniform(0, 3), wobble(rng, 0.06))
+
+
+def _lobed_nucleus(
+    rng: np.random.Generator, size: int, centre: NDArray[np.float64], radius: float
+) -> tuple[list[Shape | None], list[Shape | None]]:
+    """Lobes along an arc that can be told apart, and the strands between them.
+
+    Lobes run into one part (bean, band) or stand apart, where the strand between two of them
+    is too thin or too far out of focus to be seen about half of the time.
+    """
+    count = int(rng.integers(2, 6))
+    apart = rng.random() < 0.5
+    ring = radius * (rng.uniform(0.38, 0.55) if apart else rng.uniform(0.25, 0.5))
+    sweep = rng.uniform(0.75, 1.0) * 2 * np.pi if apart else rng.uniform(2.0, 5.0)
+    angles = rng.uniform(0, 2 * np.pi) + sweep * np.arange(count) / count
+    middles = centre + ring * np.stack([np.sin(angles), np.cos(angles)], axis=1)
+    widest = 0.8 * ring * np.sin(min(sweep / count, np.pi) / 2) / radius if apart else 0.42
     parts: list[Shape | None] = []
-    for k in range(lobes):
-        angle = start + sweep * k / lobes
-        at = centre + ring * np.array([np.sin(angle), np.cos(angle)])
-        r = radius * rng.uniform(0.24, 0.42)
-        turn = angle + np.pi / 2
-        parts.append(blob(size, at, (r * rng.uniform(1.0, 1.4), r), turn, wobble(rng, 0.1)))
-    return united(parts)
+    for middle, angle in zip(middles, angles, strict=True):
+        r = radius * min(rng.uniform(0.24, 0.42), widest)
+        long = r * rng.uniform(1.0, 1.1 if apart else 1.4)
+        parts.append(blob(size, middle, (long, r), angle + np.pi / 2, wobble(rng, 0.1)))
+    if not apart:
+        return [united(parts)], []
+    strands: list[Shape | None] = []
+    if rng.random() < 0.5:
+        strands.append(tube(size, middles, np.full(count, radius * rng.uniform(0.02, 0.08))))
+    return parts, strands
 
 
 def _stain(
