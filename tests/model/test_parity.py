@@ -170,7 +170,8 @@ class Recorder:
 @pytest.mark.parametrize(("preset", "path"), EVERY_CASE, indirect=True)
 def test_masks_scores_and_boxes(case):
     stride = case.strides["lowres"]
-    masks = case.layers[-1].masks.dense()
+    with torch.inference_mode():  # as the candidates were made: other kernels, other rounding
+        masks = case.layers[-1].masks.dense()
     case.check("pred_masks_lowres", masks[..., ::stride, ::stride], MASK_LIMIT)
     meanstd = torch.stack([masks.mean(dim=(-2, -1)), masks.std(dim=(-2, -1))], dim=-1)
     case.check("pred_masks_lowres_meanstd", meanstd, MASK_LIMIT)

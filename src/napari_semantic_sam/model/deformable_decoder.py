@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_semantic_sam.model.config import KINDS, DeformableConfig, ModelConfig
 from napari_semantic_sam.model.deformable_attention import DeformableAttention, TableLayout
 from napari_semantic_sam.model.layers import MLP
+from napari_semantic_sam.model.linear import linear
 from napari_semantic_sam.model.pixel_decoder import MEMORY_STRIDES
 from napari_semantic_sam.model.positions import box_encoding
 from napari_semantic_sam.model.predictions import LayerPrediction
@@ -205,10 +207,19 @@ class DecoderLayer(nn.Module):
         placed, content = queries + positions, queries
         if apart is not None:  # one long sequence instead of one per prompt
             placed, content = placed.flatten(0, 1)[None], content.flatten(0, 1)[None]
-        attended, _ = self.self_attention(
-            placed, placed, content, attn_mask=apart, need_weights=False
+        peers, width = self.self_attention, queries.shape[-1]
+        weight, bias = peers.in_proj_weight, peers.in_proj_bias
+        query, key = linear(placed, weight[: 2 * width], bias[: 2 * width]).chunk(2, dim=-1)
+        value = linear(content, weight[2 * width :], bias[2 * width :])
+        query, key, value = (
+            each.unflatten(-1, (peers.num_heads, -1)).transpose(1, 2)
+            for each in (query, key, value)
         )
-        return attended.view_as(queries)
+        allowed = None if apart is None else ~apart
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
+        merged = attended.transpose(1, 2).flatten(2)
+        found = linear(merged, peers.out_proj.weight, peers.out_proj.bias)
+        return found.view_as(queries)
 
 
 def _sizes(features: Mapping[str, Tensor]) -> list[tuple[int, int]]:

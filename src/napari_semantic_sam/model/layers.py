@@ -6,6 +6,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from napari_semantic_sam.model.linear import Linear
+
 
 class MLP(nn.Module):
     """Linear layers with ReLU in between.
@@ -21,10 +23,11 @@ class MLP(nn.Module):
     def __init__(self, inputs: int, hidden: int, outputs: int, depth: int) -> None:
         super().__init__()
         widths = [inputs, *[hidden] * (depth - 1), outputs]
-        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+        inner = (Linear(*pair, activation="relu") for pair in pairwise(widths[:-1]))
+        self.layers = nn.ModuleList([*inner, Linear(widths[-2], outputs)])
 
     def forward(self, values: Tensor) -> Tensor:
         """Turn (..., inputs) into (..., outputs)."""
-        for layer in self.layers[:-1]:
-            values = layer(values).relu_()
-        return self.layers[-1](values)
+        for layer in self.layers:
+            values = layer(values)
+        return values

@@ -39,8 +39,8 @@ class CheckpointMetadata:
         Plain data: data sets, recipe, seed, numbers, hash of a source file.
     automatic : mapping of str to number
         What suits automatic segmentation, found on training images: ``"level"``, the level
-        to score, and any of ``"predicted_iou"``, ``"stability"`` and ``"spacing"``; empty
-        when nobody has looked.
+        to score, and any of ``"level_step"``, ``"predicted_iou"``, ``"stability"`` and
+        ``"spacing"``; empty when nobody has looked.
     format_version : int
 
     Raises

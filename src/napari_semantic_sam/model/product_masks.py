@@ -8,6 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from napari_semantic_sam.model.linear import linear
 from napari_semantic_sam.model.predictions import DenseMasks, MaskPiece
 
 _MASKS_AT_ONCE = 48
@@ -71,5 +72,5 @@ class ProductMasks:
 
 def _product(queries: Tensor, features: Tensor) -> Tensor:
     """(N, K, C) times (C, H, W)."""
-    logits = torch.matmul(queries, features.flatten(1))
+    logits = linear(queries, features.flatten(1).T)
     return logits.view(*queries.shape[:2], *features.shape[1:])

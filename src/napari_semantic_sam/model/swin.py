@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_semantic_sam.model.config import SwinConfig
+from napari_semantic_sam.model.linear import Linear
 
 PATCH = 4
 _MLP_RATIO = 4
@@ -95,7 +96,7 @@ class PatchMerging(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.reduction = nn.Linear(4 * channels, 2 * channels, bias=False)
+        self.reduction = Linear(4 * channels, 2 * channels, bias=False)
         self.norm = nn.LayerNorm(4 * channels)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -118,7 +119,7 @@ class SwinBlock(nn.Module):
         hidden = _MLP_RATIO * channels
         self.mlp = nn.Sequential(
             OrderedDict(
-                fc1=nn.Linear(channels, hidden), gelu=nn.GELU(), fc2=nn.Linear(hidden, channels)
+                fc1=Linear(channels, hidden, activation="gelu"), fc2=Linear(hidden, channels)
             )
         )
 
@@ -148,8 +149,8 @@ class WindowAttention(nn.Module):
     def __init__(self, channels: int, heads: int, window: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(channels, 3 * channels)
-        self.proj = nn.Linear(channels, channels)
+        self.qkv = Linear(channels, 3 * channels)
+        self.proj = Linear(channels, channels)
         self.relative_position_bias_table = nn.Parameter(torch.empty((2 * window - 1) ** 2, heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
         index = relative_position_index(window)
