@@ -5,9 +5,10 @@
 Only images for training may be given, never those that results are reported on. Of them, those
 are taken that training holds out, one in twenty by the checksum of their name, and of those a
 sample by chance. Large ones are cut down to their middle, so that a run takes minutes on one
-core. Each is segmented once with the loosest limits; then every level is scored with several
-limits as ``segment --automatic`` would put it into its label image. The best sum of F1 at
-IoU 0.5 and 0.75 wins.
+core. Each is segmented once with the loosest limits, those with small objects at twice the scale;
+then every level is tried as the level of
+the objects, with several limits, and scored as ``segment --automatic`` would put it into its
+label image. The best sum of F1 at IoU 0.5 and 0.75 wins.
 """
 
 from __future__ import annotations
@@ -24,8 +25,12 @@ import numpy as np
 
 from napari_semantic_sam import Predictor
 from napari_semantic_sam.evaluation.metrics import add_detections, detect
-from napari_semantic_sam.inference.automatic import Thresholds, automatic_masks, label_levels
+from napari_semantic_sam.inference.automatic import Guide, Thresholds, label_levels
+from napari_semantic_sam.inference.automatic.mask_store import MaskStore
+from napari_semantic_sam.inference.automatic.objects import MainLevel, settle_levels
 from napari_semantic_sam.inference.automatic.suited import suited_settings
+from napari_semantic_sam.inference.automatic.tiled import Watch, find_masks
+from napari_semantic_sam.inference.image import Plane
 from napari_semantic_sam.inference.results import Candidate
 from napari_semantic_sam.io.images import read_image, read_labels
 from napari_semantic_sam.io.pairs import PairedFiles, pair_files
@@ -34,8 +39,9 @@ from napari_semantic_sam.model.loading import checkpoint_path
 
 HELD_OUT = 20
 LARGEST_SIDE = 320
-PREDICTED_IOU = (0.4, 0.45, 0.5, 0.55, 0.6, 0.7)
-STABILITY = (0.5, 0.6, 0.7, 0.8)
+PREDICTED_IOU = (0.45, 0.5, 0.55, 0.6)
+STABILITY = (0.6, 0.7)
+LEVEL_STEP = (0.0, 0.1)
 F1_AT = (0.5, 0.75)
 
 
@@ -46,8 +52,8 @@ class Scene:
     truth: np.ndarray
     masks: list[Candidate]
 
-    def labels(self, level: int, thresholds: Thresholds, levels: range) -> np.ndarray:
-        """Return the label image of a level with stricter limits.
+    def labels(self, main: MainLevel, thresholds: Thresholds, levels: range) -> np.ndarray:
+        """Return the label image of a level of objects with stricter limits.
 
         Duplicates of masks that a stricter stability would drop are missing: the choice
         errs on the side of a low stability, a little.
@@ -58,14 +64,16 @@ class Scene:
             if mask.predicted_iou > thresholds.predicted_iou
             and mask.stability >= thresholds.stability
         ]
-        return label_levels(chosen, tuple(levels), self.truth.shape, main_level=level).array(level)
+        settled = settle_levels(chosen, tuple(levels), main)
+        objects = [mask for mask in settled if mask.level == main.level]
+        return label_levels(objects, (main.level,), self.truth.shape).array(main.level)
 
 
 @dataclass(frozen=True)
 class Choice:
     """How well a level does with some thresholds."""
 
-    level: int
+    main: MainLevel
     thresholds: Thresholds
     f1: tuple[float, ...]
 
@@ -73,8 +81,8 @@ class Choice:
         numbers = ", ".join(f"F1@{at} {f1:.3f}" for at, f1 in zip(F1_AT, self.f1, strict=True))
         limits = self.thresholds
         return (
-            f"level {self.level}, predicted IoU > {limits.predicted_iou}, "
-            f"stability >= {limits.stability}: {numbers}"
+            f"level {self.main.level}, step {self.main.step}, "
+            f"predicted IoU > {limits.predicted_iou}, stability >= {limits.stability}: {numbers}"
         )
 
 
@@ -92,25 +100,28 @@ def middle(array: np.ndarray) -> np.ndarray:
     return array[tuple(slice(start, start + LARGEST_SIDE) for start in starts)]
 
 
-def look(predictor: Predictor, pair: PairedFiles, spacing: float) -> Scene:
+def look(predictor: Predictor, pair: PairedFiles, spacing: float, closer_below: float) -> Scene:
     """Segment a picture with the loosest limits."""
     usual = suited_settings(predictor)
     loose = replace(usual.thresholds, predicted_iou=min(PREDICTED_IOU), stability=min(STABILITY))
-    embedding = predictor.embed(middle(read_image(pair.image)))
-    settings = replace(usual, thresholds=loose, spacing=spacing)
-    return Scene(
-        middle(read_labels(pair.masks[""])), automatic_masks(predictor, embedding, settings)
-    )
+    settings = replace(usual, thresholds=loose, spacing=spacing, closer_below=closer_below)
+    embedding = predictor.embed_plane(Plane.of(middle(read_image(pair.image))))
+    with MaskStore() as store:
+        found = find_masks(predictor, embedding, settings, store, Guide(), Watch())
+        masks = [mask.candidate(embedding.shape) for mask in found]
+    return Scene(middle(read_labels(pair.masks[""])), masks)
 
 
 def choices(scenes: list[Scene], levels: range) -> Iterator[Choice]:
-    """Score every level with all thresholds."""
-    for level, least, stability in itertools.product(levels, PREDICTED_IOU, STABILITY):
+    """Score every level with all steps and thresholds."""
+    pairs = itertools.product(levels, LEVEL_STEP, PREDICTED_IOU, STABILITY)
+    for level, step, least, stability in pairs:
+        main = MainLevel(level, step)
         thresholds = replace(Thresholds(), predicted_iou=least, stability=stability)
         found = [
-            detect(scene.truth, scene.labels(level, thresholds, levels), F1_AT) for scene in scenes
+            detect(scene.truth, scene.labels(main, thresholds, levels), F1_AT) for scene in scenes
         ]
-        yield Choice(level, thresholds, tuple(each.f1 for each in add_detections(found)))
+        yield Choice(main, thresholds, tuple(each.f1 for each in add_detections(found)))
 
 
 def main() -> None:
@@ -119,31 +130,38 @@ def main() -> None:
     parser.add_argument("model", help="name or file of a safetensors checkpoint")
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--masks", type=Path, required=True)
-    parser.add_argument("--at-most", type=int, default=20, help="images")
+    parser.add_argument("--at-most", type=int, default=40, help="images")
     parser.add_argument("--seed", type=int, default=0, help="of the sample of images")
     parser.add_argument("--spacing", type=float, default=16.0, help="of the grid, see the guide")
+    parser.add_argument(
+        "--closer-below", type=float, default=18.0, help="pixels across, see the guide; 0 is never"
+    )
     parser.add_argument("--write", action="store_true", help="change the checkpoint's record")
     options = parser.parse_args()
     path = checkpoint_path(options.model)
     model, metadata = load_checkpoint(path)
     predictor = Predictor(model)
+    # Until it is chosen, some level has to say how large objects are.
+    model.automatic.setdefault("level", predictor.levels[len(predictor.levels) // 2])
     scenes = []
     for pair in held_out(options.images, options.masks, options.at_most, options.seed):
         start = time.process_time()
-        scenes.append(look(predictor, pair, options.spacing))
+        scenes.append(look(predictor, pair, options.spacing, options.closer_below))
         spent = time.process_time() - start
         print(f"{pair.stem}: {len(scenes[-1].masks)} masks, {spent:.1f} s of CPU", flush=True)
     ranked = sorted(choices(scenes, predictor.levels), key=lambda each: -sum(each.f1))
     for level in predictor.levels:
-        print(next(each for each in ranked if each.level == level))
+        print(next(each for each in ranked if each.main.level == level))
     best = ranked[0]
     print(f"Best: {best}")
     if options.write:
         record = {
-            "level": best.level,
+            "level": best.main.level,
+            "level_step": best.main.step,
             "predicted_iou": best.thresholds.predicted_iou,
             "stability": best.thresholds.stability,
             "spacing": options.spacing,
+            "closer_below": options.closer_below,
         }
         save_checkpoint(path, model, replace(metadata, automatic=record))
         print(f"Written: {path}; its hash has changed, and the model card names it.")

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from napari_semantic_sam.inference.automatic.boxes import BoxIndex, shared
 from napari_semantic_sam.inference.automatic.labels import LEAST_FREE
+from napari_semantic_sam.inference.automatic.objects import MainLevel, settle_levels
 from napari_semantic_sam.inference.automatic.plane_masks import PlaneMask, centres
-from napari_semantic_sam.inference.automatic.tree import distinct_masks, repair_chains
 from napari_semantic_sam.inference.label_runs import slices_of
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 from napari_semantic_sam.inference.results import Box
@@ -83,12 +83,11 @@ class Canvas:
 
 
 def canvases(
-    masks: Sequence[PlaneMask], levels: Sequence[int], main_level: int | None
+    masks: Sequence[PlaneMask], levels: Sequence[int], main: MainLevel | None
 ) -> list[Canvas]:
-    """Repair the levels of masks as `label_levels` does, and return what each level keeps."""
-    if len(levels) > 1:
-        masks = repair_chains(distinct_masks(masks, main_level), levels)
-    return [Canvas(level, (mask for mask in masks if mask.level == level)) for level in levels]
+    """Settle the levels of masks as `label_levels` does, and return what each level keeps."""
+    settled = settle_levels(masks, levels, main)
+    return [Canvas(level, (mask for mask in settled if mask.level == level)) for level in levels]
 
 
 def draw_levels(
@@ -96,11 +95,11 @@ def draw_levels(
     levels: Sequence[int],
     shape: tuple[int, int],
     *,
-    main_level: int | None = None,
+    main: MainLevel | None = None,
 ) -> LevelLabels:
     """Put masks into one label image in memory for each level; see `label_levels`."""
     labels = LevelLabels(shape)
-    for canvas in canvases(masks, levels, main_level):
+    for canvas in canvases(masks, levels, main):
         array = np.zeros(shape, dtype=np.int32)
         for block in blocks(shape):
             array[slices_of(block)] = canvas.draw(block)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from napari_semantic_sam.inference.automatic.tree import distinct_masks, repair_chains
+from napari_semantic_sam.inference.automatic.objects import MainLevel, settle_levels
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 from napari_semantic_sam.inference.results import Candidate
 
@@ -19,15 +19,16 @@ def label_levels(
     levels: Sequence[int],
     shape: tuple[int, int],
     *,
-    main_level: int | None = None,
+    main: MainLevel | None = None,
 ) -> LevelLabels:
     """Put masks into one label image for each level.
 
-    What is the same at several levels becomes one mask, and every chain of nested masks
-    gets levels from coarse to fine (`distinct_masks`, `repair_chains`). Then each level is
-    filled with its masks, best predicted IoU first, each into what better ones have left
-    free, and not at all if that is less than half of it. Parents are those of
-    `LevelLabels`: the label of the nearest coarser level that covers 0.8 of a label.
+    What is the same at several levels becomes one mask, the best masks of every place get
+    the main level, and every chain of nested masks gets levels from coarse to fine
+    (`settle_levels`). Then each level is filled with its masks, best predicted IoU first,
+    each into what better ones have left free, and not at all if that is less than half of
+    it. Parents are those of `LevelLabels`: the label of the nearest coarser level that
+    covers 0.8 of a label.
 
     Parameters
     ----------
@@ -37,20 +38,18 @@ def label_levels(
         All that were asked for; each gets an image, an empty one where it has no mask.
     shape : (H, W)
         Of the picture.
-    main_level : int, optional
-        See `distinct_masks`.
+    main : MainLevel, optional
+        See `settle_levels`.
 
     Returns
     -------
     LevelLabels
         With rows of source "automatic".
     """
-    repaired = masks
-    if len(levels) > 1:
-        repaired = repair_chains(distinct_masks(masks, main_level), levels)
+    settled = settle_levels(masks, levels, main)
     labels = LevelLabels(shape)
     for level in levels:
-        _fill(labels, level, [mask for mask in repaired if mask.level == level])
+        _fill(labels, level, [mask for mask in settled if mask.level == level])
     return labels
 
 

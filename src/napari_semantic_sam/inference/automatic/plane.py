@@ -61,7 +61,7 @@ def segment_plane(
         found = find_masks(predictor, embedding, settings, store, guide, watch)
         with clear_about_memory():
             main = main_level(predictor)
-            return draw_levels(found, settings.levels, shape, main_level=main)
+            return draw_levels(found, settings.levels, shape, main=main)
 
 
 def stream_plane(
@@ -100,4 +100,4 @@ def stream_plane(
         watch = Watch(progress, cancelled)
         found = find_masks(predictor, embedding, settings, store, guide, watch)
         main = main_level(predictor)
-        return store_levels(found, settings.levels, embedding.shape, folder, main_level=main)
+        return store_levels(found, settings.levels, embedding.shape, folder, main=main)

@@ -61,6 +61,9 @@ class AutomaticSettings:
     across_levels : bool
         Whether masks of different levels count as duplicates of each other, as in the
         published pipeline; otherwise every level is complete in itself.
+    closer_below : float
+        Where the median object is smaller than so many pixels of the network's input across,
+        a picture of moderate size is segmented again at twice the scale; 0 never does.
 
     Raises
     ------
@@ -73,6 +76,7 @@ class AutomaticSettings:
     points_per_side: int | None = None
     spacing: float = 20.0
     across_levels: bool = False
+    closer_below: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.levels or list(self.levels) != sorted(set(self.levels)):
@@ -80,6 +84,8 @@ class AutomaticSettings:
         has_points = self.points_per_side is None or self.points_per_side > 0
         if not (has_points and 0 < self.spacing < math.inf):
             raise ValueError("spacing and points_per_side must be positive")
+        if not 0 <= self.closer_below < math.inf:
+            raise ValueError("closer_below must not be negative")
 
 
 def checked_levels(wanted: Iterable[int], existing: Iterable[int]) -> tuple[int, ...]:

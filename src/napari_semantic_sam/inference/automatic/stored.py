@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.automatic.canvas import BLOCK, Labels, blocks, canvases
+from napari_semantic_sam.inference.automatic.objects import MainLevel
 from napari_semantic_sam.inference.automatic.plane_masks import PlaneMask
 from napari_semantic_sam.inference.label_runs import PARENT_COVER, slices_of
 from napari_semantic_sam.inference.level_labels import LabelRow
@@ -64,7 +65,7 @@ def store_levels(
     shape: tuple[int, int],
     folder: Path,
     *,
-    main_level: int | None = None,
+    main: MainLevel | None = None,
 ) -> StoredLabels:
     """Put masks into one label image on disk for each level, by the rules of `label_levels`.
 
@@ -76,15 +77,15 @@ def store_levels(
         Of the plane.
     folder : Path
         Label images of these levels in it are replaced, once the new ones are complete.
-    main_level : int, optional
-        See `distinct_masks`.
+    main : MainLevel, optional
+        See `settle_levels`.
 
     Raises
     ------
     UserError
         If the folder cannot be written.
     """
-    drawn, counts = canvases(masks, levels, main_level), _Counts()
+    drawn, counts = canvases(masks, levels, main), _Counts()
     with _written_together(make_folder(folder), levels) as temporary:
         arrays = {level: _new_array(path, shape) for level, path in temporary.items()}
         for block in blocks(shape):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from napari_semantic_sam.inference.automatic.objects import MainLevel
 from napari_semantic_sam.inference.automatic.settings import AutomaticSettings, checked_levels
 from napari_semantic_sam.inference.predictor import Predictor
 from napari_semantic_sam.model.config import LocalConfig
@@ -37,10 +38,18 @@ def suited_settings(predictor: Predictor, levels: Iterable[int] = ()) -> Automat
         predicted_iou=known.get("predicted_iou", usual.thresholds.predicted_iou),
         stability=known.get("stability", usual.thresholds.stability),
     )
-    return replace(usual, thresholds=thresholds, spacing=known.get("spacing", usual.spacing))
+    return replace(
+        usual,
+        thresholds=thresholds,
+        spacing=known.get("spacing", usual.spacing),
+        closer_below=known.get("closer_below", usual.closer_below),
+    )
 
 
-def main_level(predictor: Predictor) -> int | None:
-    """Return the level that suits a checkpoint best, if its record names one."""
-    level = predictor.model.automatic.get("level")
-    return None if level is None else int(level)
+def main_level(predictor: Predictor) -> MainLevel | None:
+    """Return the level of the objects, if the record of a checkpoint names one."""
+    known = predictor.model.automatic
+    if "level" not in known:
+        return None
+    usual = MainLevel(int(known["level"]))
+    return replace(usual, step=known.get("level_step", usual.step))

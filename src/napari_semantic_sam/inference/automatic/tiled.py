@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from napari_semantic_sam.inference.automatic.boxes import longest_side
+from napari_semantic_sam.inference.automatic.closer import are_small
 from napari_semantic_sam.inference.automatic.guided import Guide
 from napari_semantic_sam.inference.automatic.mask_store import MaskStore
 from napari_semantic_sam.inference.automatic.passes import Pass, SurveyTile, plan_passes
@@ -23,6 +24,7 @@ from napari_semantic_sam.inference.automatic.plane_masks import (
 )
 from napari_semantic_sam.inference.automatic.settings import AutomaticSettings
 from napari_semantic_sam.inference.automatic.stitch import Stitcher, unrivalled
+from napari_semantic_sam.inference.automatic.suited import main_level
 from napari_semantic_sam.inference.embedding import PictureEmbedding
 from napari_semantic_sam.inference.predictor import Predictor, clear_about_memory
 from napari_semantic_sam.inference.preparation import input_size
@@ -69,6 +71,13 @@ class Watch:
         if self.progress is not None:
             self.progress(round(_STEPS_A_TILE * done), _STEPS_A_TILE * count)
 
+    def half(self, number: int) -> Watch:
+        """Return what watches the first (0) or the second (1) of two equal parts."""
+        tell = self.progress
+        if tell is None:
+            return self
+        return replace(self, progress=lambda done, count: tell(number * count + done, 2 * count))
+
     def of_tile(self, done: int, count: int) -> Progress:
         """Return what tells the progress within one tile, after others that are done."""
         return lambda asked, total: self.tell(done + asked / total, count)
@@ -84,9 +93,10 @@ def find_masks(
 ) -> list[PlaneMask]:
     """Segment a plane of any size.
 
-    A plane of one tile gives what `automatic_masks` finds. Larger ones are cut into tiles
-    (`plan_passes`), whose masks are put together (`Stitcher`). Pixels of no more than one
-    tile are in memory at a time, and the masks are in the store.
+    A plane of one tile gives what `automatic_masks` finds, at twice the scale where its
+    objects are small (`are_small`). Larger ones are cut into tiles (`plan_passes`), whose
+    masks are put together (`Stitcher`). Pixels of no more than one tile are in memory at a
+    time, and the masks are in the store.
 
     Parameters
     ----------
@@ -115,7 +125,7 @@ def find_masks(
     elif not embedding.is_one_tile:
         found = survey.tiled(embedding)
     else:
-        found = [] if _is_constant(embedding) else survey.whole(embedding.embed(_whole(embedding)))
+        found = [] if _is_constant(embedding) else survey.one_tile(embedding)
     left = (guided(mask, guide, store) for mask in found)
     return [mask for mask in left if mask is not None]
 
@@ -130,8 +140,23 @@ class _Survey:
     guide: Guide
     watch: Watch
 
+    def one_tile(self, embedding: PlaneEmbedding) -> list[PlaneMask]:
+        """Segment a plane that is one tile; small objects once more, from closer."""
+        picture = embedding.embed(_whole(embedding))
+        closer = embedding.closer() if self.settings.closer_below else None
+        if closer is None:
+            return self.whole(picture)
+        found = replace(self, watch=self.watch.half(0)).whole(picture)
+        main = main_level(self.predictor)
+        if not self.watch.is_cancelled and are_small(found, self.settings, main, embedding.scale):
+            second = replace(self, watch=self.watch.half(1))
+            again = second.whole(closer.embed(_whole(closer)))
+            return found if self.watch.is_cancelled else again
+        self.watch.tell(1, 1)
+        return found
+
     def whole(self, embedding: PictureEmbedding) -> list[PlaneMask]:
-        """Segment a plane that is one tile."""
+        """Segment a picture at once."""
         allowed = self._allowed((0, 0, *embedding.shape), 1.0)
         found = self._segment(embedding, (0.0, 0.0), allowed, self.watch.of_tile(0, 1))
         masks = [PlaneMask.of(mask, self.store) for mask in found]

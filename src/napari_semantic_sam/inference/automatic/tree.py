@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
@@ -61,7 +61,12 @@ class MaskTree:
     @classmethod
     def of(cls, labels: LevelLabels) -> MaskTree:
         """Read the tree off the rows of labels."""
-        rows = {(level, row.index): row for level in labels.levels for row in labels.rows(level)}
+        return cls.of_rows(row for level in labels.levels for row in labels.rows(level))
+
+    @classmethod
+    def of_rows(cls, listed: Iterable[LabelRow]) -> MaskTree:
+        """Read the tree off rows that hold all parents, by level and index."""
+        rows = {(row.level, row.index): row for row in listed}
         below: dict[Node, list[Node]] = {node: [] for node in rows}
         for node, row in rows.items():
             if row.parent:
@@ -118,7 +123,7 @@ def distinct_masks(masks: Sequence[Mask], main_level: int | None = None) -> list
         Best predicted IoU first.
     """
     ranked = sorted(masks, key=lambda mask: -mask.predicted_iou)
-    facts = _Facts(ranked)
+    facts = Facts(ranked)
     found_at: dict[int, set[int]] = {}
     for index, mask in enumerate(ranked):
         near = (other for other in facts.touching(index) if other in found_at)
@@ -211,7 +216,7 @@ class _Chains:
 
 def _parents(masks: Sequence[Nested]) -> list[int | None]:
     """Return the smallest larger mask that covers enough of each."""
-    facts = _Facts(masks)
+    facts = Facts(masks)
     by_area = sorted(range(len(masks)), key=lambda index: (-facts.areas[index], index))
     place = {index: number for number, index in enumerate(by_area)}
     parents: list[int | None] = [None] * len(masks)
@@ -224,8 +229,17 @@ def _parents(masks: Sequence[Nested]) -> list[int | None]:
     return parents
 
 
-class _Facts:
-    """Areas and boxes of masks, to find the few pairs whose pixels must be looked at."""
+class Facts:
+    """Areas and boxes of masks, to find the few pairs whose pixels must be looked at.
+
+    Parameters
+    ----------
+    masks : sequence of Candidate or PlaneMask
+
+    Attributes
+    ----------
+    areas : list of int
+    """
 
     def __init__(self, masks: Sequence[Nested]) -> None:
         self._masks = masks
@@ -239,6 +253,16 @@ class _Facts:
     def common(self, first: int, second: int) -> int:
         """Return how many pixels two masks share."""
         return self._masks[first].common(self._masks[second])
+
+    def holds_any(self, shared: Mapping[int, int]) -> bool:
+        """Whether a mask covers enough of another to contain it.
+
+        Parameters
+        ----------
+        shared : mapping of int to int
+            How many pixels it shares with each of some others.
+        """
+        return any(part >= PARENT_COVER * self.areas[other] for other, part in shared.items())
 
     def iou(self, first: int, second: int) -> float:
         """Return the IoU of two masks; 0 if their areas rule out that it is high."""
