@@ -16,6 +16,7 @@ from napari_semantic_sam.inference.automatic import (
     exact_masks,
 )
 from napari_semantic_sam.inference.automatic.agreement import agreement
+from napari_semantic_sam.inference.automatic.objects import MainLevel
 from napari_semantic_sam.inference.automatic.picture import (
     main_level,
     segment_picture,
@@ -191,7 +192,9 @@ def test_the_checkpoint_says_what_suits_it():
     assert main_level(predictor) is None
     predictor.model.automatic = {"level": 4, "predicted_iou": 0.61, "spacing": 11.0}
     suited = suited_settings(predictor, [2, 5])
-    assert main_level(predictor) == 4
+    assert main_level(predictor) == MainLevel(4)
+    predictor.model.automatic["level_step"] = 0.25
+    assert main_level(predictor) == MainLevel(4, 0.25)
     assert suited.levels == (2, 5)
     assert (suited.thresholds.predicted_iou, suited.spacing) == (0.61, 11.0)
     assert suited_settings(random_predictor("deformable")).thresholds == Thresholds()

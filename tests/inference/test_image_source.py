@@ -249,6 +249,38 @@ def test_a_huge_plane_is_never_read_whole():
     np.testing.assert_allclose(values, normalise(part, contrast_limits=(low, high)), atol=1e-3)
 
 
+class Slide(Counting):
+    """One value all over, but for a square that no block of the first sample touches."""
+
+    def __init__(self, background, dtype, *, square=True):
+        super().__init__((6000, 6000), dtype)
+        self.background, self.square = background, square
+
+    def __getitem__(self, key):
+        values = super().__getitem__(key)
+        rows, columns = (np.arange(6000)[part] for part in key)
+        inside = ((rows >= 850) & (rows < 1100))[:, None] & ((columns >= 850) & (columns < 1100))
+        return np.where(inside & self.square, values, self.dtype.type(self.background))
+
+
+@pytest.mark.parametrize(("background", "dtype"), [(7, np.uint16), (np.nan, np.float32)])
+def test_little_on_a_huge_plane_is_visible(background, dtype):
+    array = Slide(background, dtype)
+    plane = ImageSource((array,), "YX").plane()
+    values = plane.read((900, 900, 1000, 1000))
+    assert values.max() > 200
+    assert values.std() > 20
+    assert array.read < 6000 * 6000 / 4
+
+
+def test_a_huge_constant_plane_is_black_and_one_without_values_an_error():
+    plane = ImageSource((Slide(7, np.uint16, square=False),), "YX").plane()
+    assert not plane.read((900, 900, 1000, 1000)).any()
+    nothing = ImageSource((Slide(np.nan, np.float32, square=False),), "YX", name="slide").plane()
+    with pytest.raises(UserError, match="slide has no finite value"):
+        _ = nothing.limits
+
+
 def test_the_coarse_level_of_a_huge_pyramid_is_enough_for_the_contrast():
     levels = tuple(Counting((40_960 >> k, 40_960 >> k)) for k in range(8))
     plane = ImageSource(levels, "YX").plane()

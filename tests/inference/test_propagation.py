@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 
 import numpy as np
 import pytest
 
+from napari_semantic_sam.inference.appearance import appearance
 from napari_semantic_sam.inference.drift import Drifts
 from napari_semantic_sam.inference.following import moved
 from napari_semantic_sam.inference.propagation import Rules, asking, propagate
 from napari_semantic_sam.inference.results import Candidate, CroppedMask, PromptResult, tight
-from napari_semantic_sam.inference.standing_out import stands_out
+from napari_semantic_sam.inference.standing_out import reading, stands_out
 
 SIDE = 64
 
@@ -123,7 +125,7 @@ def test_rules_have_ranges():
     for wrong in (
         {"least_agreement": 0},
         {"least_contrast": 1.1},
-        {"least_confidence": -1},
+        {"least_support": -1},
         {"inertia": 1},
     ):
         with pytest.raises(ValueError, match="out of range"):
@@ -133,9 +135,9 @@ def test_rules_have_ranges():
 def test_it_ends_where_it_no_longer_stands_out():
     masks = [square(20, 20)] * 6
     scene = Scene(masks)
-    brightness = [100, 120, 90, 71, 59, 100]
+    brightness = [100, 120, 90, 71, 47, 100]
     steps = follow(scene, 0, contrast=lambda index, mask: brightness[index])
-    assert [step.reason for step in steps] == ["", "", "", "faded"]  # below half of 120
+    assert [step.reason for step in steps] == ["", "", "", "faded"]  # below 0.4 × 120
     dark = follow(scene, 0, contrast=lambda index, mask: -brightness[index])
     assert [step.index for step in dark] == [1, 2, 3, 4]
     turned = follow(scene, 0, contrast=lambda index, mask: 100 if index < 2 else -100)
@@ -144,17 +146,106 @@ def test_it_ends_where_it_no_longer_stands_out():
     assert [step.reason for step in unclear] == [""] * 5
 
 
-def test_what_never_stood_out_ends_where_the_network_is_less_sure():
+def test_it_ends_where_the_network_is_less_sure():
     last = square(20, 20)
-    sure = [0.0, 0.8, 0.7, 0.9, 0.8, 0.75]
+    sure = [0.0, 0.8, 0.7, 0.9, 0.7, 0.65]
 
     def find(index, prompts):
         return [candidate(last, predicted=sure[index])]
 
     steps = list(propagate(find, 0, known(last), 6))
-    assert [step.reason for step in steps] == ["", "", "", "", "unsure"]  # below 0.85 × 0.9
+    assert [step.reason for step in steps] == ["", "", "", "", "unsure"]  # below 0.75 × 0.9
     standing_out = propagate(find, 0, known(last), 6, contrast=lambda index, mask: 10.0)
-    assert [step.reason for step in standing_out] == [""] * 5
+    assert [step.reason for step in standing_out] == ["", "", "", "", "unsure"]
+
+
+def noisy(masks, inside=120.0, outside=80.0, noise=15.0):
+    rng = np.random.default_rng(0)
+    return [np.where(mask, inside, outside) + rng.normal(0, noise, mask.shape) for mask in masks]
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_an_outline_follows_how_the_object_looks_and_not_a_network_that_sees_a_box(colours):
+    sides = [20, 18, 16, 14, 12]
+    masks = [square(30 - side // 2, 30 - side // 2, side) for side in sides]
+    pictures = [np.dstack([each] * colours).squeeze() for each in noisy(masks)]
+    truth, rules = known(masks[-1]), Rules(least_support=0.0)
+    box = square(20, 20, 20)  # larger than the object from slice to slice
+
+    def overlap(predicted, **options):
+        def find(index, prompts):
+            return [candidate(box, predicted=predicted)]
+
+        steps = list(propagate(find, 0, known(box), len(masks), rules=rules, **options))
+        return truth.iou(steps[-1].mask)
+
+    look = partial(appearance, reading(pictures))
+    assert overlap(0.65, appearance=look) > 0.75
+    assert overlap(0.98, appearance=look) < 0.5  # a network that is sure is believed
+    assert overlap(0.65) < 0.4
+
+
+def test_a_network_keeps_apart_what_looks_the_same():
+    masks = [square(20, 20), square(20, 20)]
+    pictures = noisy([each | square(20, 32) for each in masks])  # a neighbour touches it
+    (step,) = follow(Scene(masks), 0, appearance=partial(appearance, reading(pictures)))
+    assert known(masks[1]).iou(step.mask) > 0.8
+
+
+def test_what_candidates_do_not_agree_with_is_still_recognised():
+    mask = square(20, 20)
+
+    def find(index, prompts):
+        return [candidate(square(10, 10, 34), predicted=0.8)]
+
+    look = partial(appearance, reading(noisy([mask] * 3)))
+    steps = list(propagate(find, 0, known(mask), 3, appearance=look))
+    assert [known(mask).iou(step.mask) > 0.8 for step in steps] == [True, True]
+    assert steps[0].mask.predicted_iou == pytest.approx(0.8)
+    (step,) = propagate(find, 0, known(mask), 3)
+    assert step.reason == "no agreement"
+
+
+def test_it_ends_where_nothing_looks_like_it():
+    mask = square(20, 20)
+    pictures = noisy([mask, mask, np.zeros_like(mask)], inside=200.0)
+
+    def find(index, prompts):  # is as sure as ever that there is something far larger
+        return [candidate(square(10, 10, 30), predicted=0.9)]
+
+    read = reading(pictures)
+    looking = {"appearance": partial(appearance, read), "contrast": partial(stands_out, read)}
+    steps = list(propagate(find, 0, known(mask), 3, **looking))
+    assert [step.reason for step in steps] == ["", "faded"]
+
+
+def test_only_boxes_around_the_object_are_read():
+    shape, radius = (4000, 4000), 90
+    asked = []
+
+    def read(index, box):
+        asked.append(box)
+        assert 0 <= box[0] < box[2] <= shape[0]
+        assert 0 <= box[1] < box[3] <= shape[1]
+        rows, columns = (np.arange(*box[axis::2]) for axis in (0, 1))
+        return 100.0 * (np.hypot(rows[:, None] - 95, columns - 2000) < radius)
+
+    rows, columns = np.ogrid[:200, :200]
+    disc = np.hypot(rows - 95, columns - 100) < radius
+    box, crop = tight(disc, 0, 1900)
+    evidence = appearance(read, 0, CroppedMask(box, crop, shape))
+    values = evidence(1, (0, 1900, 200, 2100))
+    assert (values > 0).shape == (200, 200)
+    assert np.mean((values > 0) == disc) > 0.97
+    assert max((box[2] - box[0]) * (box[3] - box[1]) for box in asked) < 450 * 450
+
+
+def test_without_surroundings_and_values_there_is_no_evidence():
+    whole = known(np.ones((SIDE, SIDE), bool))
+    pictures = [np.full((SIDE, SIDE), np.nan)] * 2
+    read = reading(pictures)
+    assert not appearance(read, 0, whole)(1, (0, 0, 9, 9)).any()
+    assert not appearance(read, 0, known(square(20, 20)))(1, (0, 0, 9, 9)).any()
 
 
 def test_a_correction_is_a_start_of_its_own():
@@ -228,15 +319,19 @@ def test_masks_are_moved_and_cut_at_the_border():
 def test_how_much_a_mask_stands_out():
     mask = square(20, 20)
     picture = np.where(mask, 90.0, 50.0)
-    assert stands_out(picture, known(mask)) == pytest.approx(40)
-    assert stands_out(-picture, known(mask)) == pytest.approx(-40)
-    assert stands_out(np.dstack([picture, picture]), known(mask)) == pytest.approx(80)
+
+    def contrast(picture, mask):
+        return stands_out(reading([picture]), 0, known(mask))
+
+    assert contrast(picture, mask) == pytest.approx(40)
+    assert contrast(-picture, mask) == pytest.approx(-40)
+    assert contrast(np.dstack([picture, picture]), mask) == pytest.approx(80)
     picture[0, 0] = picture[18, 18] = np.nan
-    assert stands_out(picture, known(mask)) == pytest.approx(40)
+    assert contrast(picture, mask) == pytest.approx(40)
     noise = np.random.default_rng(0).normal(size=mask.shape)
-    assert stands_out(noise, known(mask)) == 0
-    assert stands_out(picture, known(np.zeros_like(mask))) == 0
-    assert stands_out(picture, known(np.ones_like(mask))) == 0
+    assert contrast(noise, mask) == 0
+    assert contrast(picture, np.zeros_like(mask)) == 0
+    assert contrast(picture, np.ones_like(mask)) == 0
 
 
 def test_the_network_is_asked_about_every_prompt():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -200,7 +202,7 @@ def test_tiles_of_a_large_plane_are_kept_one_by_one(tmp_path):
     assert model.encoded == len(list(tmp_path.glob("*.npz")))
 
 
-@pytest.mark.parametrize("kind", ["planes", "channels", "names", "memory"])
+@pytest.mark.parametrize("kind", ["planes", "channels", "names", "arrays", "memory"])
 def test_large_planes_that_differ_beside_the_sample_are_told_apart(kind):
     stack = np.zeros((2, 4200, 4200), np.uint8)
     stack[:, ::700] = 9
@@ -210,6 +212,7 @@ def test_large_planes_that_differ_beside_the_sample_are_told_apart(kind):
         "planes": lambda n: ImageSource(lazy[:1], "ZYX").plane((n,)),
         "channels": lambda n: ImageSource(lazy[:1], "CYX", channels=(n,)).plane(),
         "names": lambda n: ImageSource(lazy[n + 1 : n + 2], "YX", name=f"{n}.zarr").plane(),
+        "arrays": lambda n: ImageSource(lazy[n + 1 : n + 2], "YX").plane(),
         "memory": lambda n: Plane.of(stack[n]),
     }
     predictor, sizes = Predictor(BrightModel()), []
@@ -218,3 +221,21 @@ def test_large_planes_that_differ_beside_the_sample_are_told_apart(kind):
         (result,) = predictor.predict(embedding, points=[(200, 200)])
         sizes.append(result.candidates[1].area)
     assert sizes == [0, 200 * 200]
+
+
+def test_a_lazy_array_lives_as_long_as_its_tiles_are_kept():
+    class Slide:
+        shape, dtype = (4200, 4200), np.dtype(np.uint8)
+
+        def __getitem__(self, where):
+            return np.add.outer(*(np.arange(4200, dtype=np.uint8)[part] for part in where))
+
+    slide = Slide()
+    alive, predictor = weakref.ref(slide), Predictor(BrightModel())
+    embedding = predictor.embed_plane(ImageSource((slide,), "YX").plane())
+    predictor.predict(embedding, points=[(200, 200)])
+    del slide, embedding
+    assert alive() is not None  # or another array could be taken for it
+    del predictor
+    gc.collect()
+    assert alive() is None

@@ -19,9 +19,10 @@ class LabelParts:
     def __init__(self) -> None:
         self._planes: dict[PlaneIndex, dict[int, Part]] = {}
 
-    def measure(self, plane: PlaneIndex, pixels: LabelArray) -> None:
-        """Count a whole plane, an (H, W) integer array."""
-        self._planes[plane] = measure(pixels, (0, 0))
+    def measure(self, plane: PlaneIndex, window: Window, pixels: LabelArray) -> None:
+        """Count the labels in a window of a plane that was not counted yet."""
+        for index, part in measure(pixels, (window[0].start, window[1].start)).items():
+            self.count(plane, index, None, part)
 
     def count(self, plane: PlaneIndex, index: int, lost: Part | None, gained: Part | None) -> int:
         """Note that a label lost and gained pixels of a plane; returns by how many it grew."""

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_semantic_sam.inference.label_arrays import NEW, able_to_hold, check_count, empty
+from napari_semantic_sam.inference.label_arrays import (
+    NEW,
+    able_to_hold,
+    check_count,
+    dense,
+    stored,
+    zeros,
+)
+from napari_semantic_sam.inference.label_chunks import Stored, occupied, within
 from napari_semantic_sam.inference.label_parts import LabelParts, Part, PlaneIndex
+from napari_semantic_sam.inference.label_row import (
+    COLUMNS,
+    LabelRow,
+    Source,
+    describe,
+    to_columns,
+)
 from napari_semantic_sam.inference.label_runs import (
     LabelArray,
     box_of,
@@ -23,66 +36,9 @@ from napari_semantic_sam.inference.label_runs import (
 )
 from napari_semantic_sam.inference.results import EMPTY, Box, Candidate
 
-Source = Literal["click", "box", "automatic", "batch", "propagated", "painted"]
-
-
-@dataclass(frozen=True)
-class LabelRow:
-    """The facts about one label, in the order of the table's columns.
-
-    Attributes
-    ----------
-    index : int
-        The label's value in the array of its level.
-    level : int
-        1 (coarsest) .. K.
-    object, part : str
-        Names, "" where there is none.
-    object_score, part_score, predicted_iou, stability : float
-        NaN where unknown, as for painted labels.
-    area : int
-        In pixels, over all planes of a stack.
-    parent_level, parent : int
-        The label in the nearest coarser level that covers at least 0.8 of it, over all
-        planes of a stack; 0 and 0 if there is none.
-    source : str
-        How it came about.
-    """
-
-    index: int
-    level: int
-    object: str = ""
-    object_score: float = math.nan
-    part: str = ""
-    part_score: float = math.nan
-    predicted_iou: float = math.nan
-    stability: float = math.nan
-    area: int = 0
-    parent_level: int = 0
-    parent: int = 0
-    source: Source = "painted"
-
-
-COLUMNS = tuple(field.name for field in fields(LabelRow))
+__all__ = ["COLUMNS", "LabelRow", "LevelLabels", "Source", "describe", "to_columns"]
 
 _COUNTED = ("level", "area", "parent_level", "parent")
-
-
-def describe(candidate: Candidate, index: int, level: int, source: Source) -> LabelRow:
-    """Return what is known about the label of a candidate before it is written."""
-    return LabelRow(
-        index,
-        level,
-        predicted_iou=candidate.predicted_iou,
-        stability=candidate.stability,
-        source=source,
-    )
-
-
-def to_columns(rows: Iterable[LabelRow]) -> dict[str, list[Any]]:
-    """Return rows as one list per column, as tables want them."""
-    listed = list(rows)
-    return {name: [getattr(row, name) for row in listed] for name in COLUMNS}
 
 
 class LevelLabels:
@@ -91,7 +47,7 @@ class LevelLabels:
     The picture is one plane or a stack of planes. One plane at a time is worked on, and boxes
     are boxes in it; numbers and rows of labels hold for the whole stack. The arrays may be
     shared, for example with a viewer: they are changed in place, and nobody else may change
-    them.
+    them. Labels of large planes are in blocks, see `ChunkedLabels`, and never shared.
 
     Parameters
     ----------
@@ -110,7 +66,7 @@ class LevelLabels:
         self.shape = shape
         self.stack = stack
         self.plane: PlaneIndex = (0,) * len(stack)
-        self._arrays: dict[int, LabelArray] = {}
+        self._arrays: dict[int, Stored] = {}
         self._rows: dict[int, dict[int, LabelRow]] = {}
         self._parts: dict[int, LabelParts] = {}
 
@@ -128,10 +84,11 @@ class LevelLabels:
         finally:
             self.plane = before
 
-    def array(self, level: int) -> LabelArray:
-        """Return the (*stack, H, W) array of a level, an empty int32 one if it is new.
+    def store(self, level: int) -> Stored:
+        """Return what the (*stack, H, W) labels of a level are in, an empty one if it is new.
 
-        An empty one takes no memory where nothing was written.
+        An empty one is int32 and takes no memory where nothing was written. Both kinds are
+        read in crops: ``[(*plane, *slices_of(box))]``.
 
         Raises
         ------
@@ -139,13 +96,25 @@ class LevelLabels:
             If there is no room for it.
         """
         if level not in self._arrays:
-            self._arrays[level] = empty((*self.stack, *self.shape))
+            self._arrays[level] = zeros((*self.stack, *self.shape))
             self._rows[level], self._parts[level] = {}, LabelParts()
         return self._arrays[level]
 
+    def array(self, level: int) -> LabelArray:
+        """Return the (*stack, H, W) array of a level, an empty int32 one if it is new.
+
+        Of large planes it is a copy, which takes memory for every pixel.
+
+        Raises
+        ------
+        UserError
+            If there is no room for it.
+        """
+        return dense(self.store(level))
+
     def plane_array(self, level: int) -> LabelArray:
-        """Return the (H, W) plane that is worked on, a view of `array`."""
-        return self.array(level)[self.plane]
+        """Return the (H, W) plane that is worked on, a view of `array` or, if large, a copy."""
+        return self.store(level)[self.plane] if self.stack else self.array(level)
 
     def rows(self, level: int) -> list[LabelRow]:
         """Return the rows of a level, by index."""
@@ -179,7 +148,7 @@ class LevelLabels:
     def pixels(self, level: int, box: Box) -> LabelArray:
         """Return a copy of pixels ``[y0:y1, x0:x1]`` of this plane of a level, maybe a new one."""
         if level in self._arrays:
-            return self._arrays[level][self.plane][slices_of(box)].copy()
+            return np.array(self._arrays[level][within(self.plane, slices_of(box))])
         return np.zeros((box[2] - box[0], box[3] - box[1]), dtype=NEW)
 
     def next_index(self, level: int, count: int = 1) -> int:
@@ -196,13 +165,14 @@ class LevelLabels:
         check_count(self._arrays.get(level), used + count, level)
         return used + 1
 
-    def attach(self, level: int, array: LabelArray, rows: Iterable[LabelRow] = ()) -> None:
+    def attach(self, level: int, array: Stored, rows: Iterable[LabelRow] = ()) -> None:
         """Use an array that exists already for a level, in place of the one it has.
 
         Parameters
         ----------
         level : int
         array : (*stack, H, W) integer array
+            Of large planes that are not in blocks yet, a copy in blocks is used.
         rows : iterable of LabelRow, optional
             What is known about its labels; those without a row count as painted.
 
@@ -215,9 +185,10 @@ class LevelLabels:
         if array.shape != wanted or array.dtype.kind not in "iu":
             raise ValueError(f"need integers of shape {wanted}, got {array.dtype} {array.shape}")
         known = {row.index: row for row in rows}
-        parts = LabelParts()
+        parts, array = LabelParts(), stored(array)
         for plane in np.ndindex(self.stack):
-            parts.measure(plane, array[plane])
+            for window in occupied(array, plane):
+                parts.measure(plane, window, array[within(plane, window)])
         self._arrays[level], self._parts[level] = array, parts
         self._rows[level] = {
             index: replace(known.get(index, LabelRow(index, level)), level=level, area=area)
@@ -257,7 +228,7 @@ class LevelLabels:
         """
         if candidate.shape != self.shape:
             raise ValueError(f"a mask of a {candidate.shape} picture cannot go into {self.shape}")
-        present = self.plane_array(level)[slices_of(candidate.box)]
+        present = self.pixels(level, candidate.box)
         free = candidate.crop & (present == 0)
         if not free.any():
             return None
@@ -287,19 +258,20 @@ class LevelLabels:
         rows : iterable of LabelRow, optional
             As for `learn`.
         """
-        window, origin, after = slices_of(box), box[:2], np.asarray(pixels)
-        self._arrays[level] = able_to_hold(self.array(level), after)
-        before = self.plane_array(level)[window]
+        origin, after = box[:2], np.asarray(pixels)
+        array = self._arrays[level] = able_to_hold(self.store(level), after)
+        here = within(self.plane, slices_of(box))
+        before = array[here]
         changed = before != after
         lost = measure(np.where(changed, before, 0), origin)
         gained = measure(np.where(changed, after, 0), origin)
-        before[...] = after
+        array[here] = after
         for index in lost.keys() | gained.keys():
             self._count(level, index, lost.get(index), gained.get(index))
         self.learn(level, rows)
         self._set_parents(level, lost.keys() | gained.keys())
         for finer in self._finer(level):
-            below = np.where(changed, self._arrays[finer][self.plane][window], 0)
+            below = np.where(changed, self._arrays[finer][here], 0)
             self._set_parents(finer, distinct(below))
 
     def learn(self, level: int, rows: Iterable[LabelRow]) -> None:
@@ -343,5 +315,7 @@ class LevelLabels:
     ) -> Iterator[tuple[LabelArray, dict[int, LabelArray]]]:
         """Return, for every plane with such labels, what is around them in several levels."""
         for plane, region in self._parts[level].hulls(children) if coarser else ():
-            above = {each: self._arrays[each][plane][region] for each in coarser}
-            yield self._arrays[level][plane][region], above
+            array = self._arrays[level]
+            for window in occupied(array, plane, region):
+                here = within(plane, window)
+                yield array[here], {each: self._arrays[each][here] for each in coarser}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from napari_semantic_sam.inference.following import (
+    Appearance,
     Contrast,
     Displacement,
     Find,
@@ -55,6 +56,7 @@ def propagate(
     corrections: Mapping[int, CroppedMask] | None = None,
     displacement: Displacement | None = None,
     contrast: Contrast | None = None,
+    appearance: Appearance | None = None,
     rules: Rules = _USUAL,
 ) -> Iterator[Propagated]:
     """Follow an object through a stack or time series, slice by slice, in both directions.
@@ -62,10 +64,10 @@ def propagate(
     The centre and the box of the mask of one slice are the prompts for the next. Of the
     candidates there, whatever level the network gives them, those count that agree with that
     mask in area and place (IoU): so the level of the start is held. They vote on every pixel,
-    weighted by agreement × predicted IoU, and that mask votes with them, so that what is
-    uncertain about one slice does not add up over many. The object ends, by `rules`, where no
-    candidate agrees, or where it hardly stands out any more or, if it never did, where the
-    network becomes less sure. (It finds something in every box.)
+    weighted by agreement × predicted IoU, together with how the pixel looks, compared with the
+    start, and how far it is from the outline of the mask before. The object ends, by `rules`,
+    where nothing agrees, where it hardly stands out any more, or where the network becomes less
+    sure. (It finds something in every box.) Slices beyond the next one are not known.
 
     Masks that a user has corrected are starts of their own: each slice is reached from the
     nearest of them, from the earlier of two that are equally near. An empty one says that
@@ -88,7 +90,10 @@ def propagate(
         ``(dy, dx)`` things move from one to the other, see `Drifts`. Without, nothing does.
     contrast : callable, optional
         Takes the index of a slice and a mask, see `stands_out`. Without, or where the start
-        does not stand out (gives 0), nothing fades and the predicted IoU decides.
+        does not stand out (gives 0), nothing fades.
+    appearance : callable, optional
+        Takes the index of a slice and the mask that is known there, see `appearance`. Without,
+        candidates and the mask before vote alone.
     rules : Rules
 
     Yields
@@ -107,7 +112,9 @@ def propagate(
     known = {start_index: start_mask} | dict(corrections or {})
     if strange := [index for index in known if not 0 <= index < count]:
         raise ValueError(f"there is no slice {strange[0]} of {count}")
-    follow = Follower(find, displacement or _standing_still, contrast or _unknown, rules)
+    follow = Follower(
+        find, displacement or _standing_still, contrast or _unknown, appearance, rules
+    )
     ordered = sorted(known)
     return (
         found

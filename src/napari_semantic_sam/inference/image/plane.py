@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_semantic_sam.inference.contrast import Contrast, measure_contrast
-from napari_semantic_sam.inference.image.level import Box, LevelPlane
+from napari_semantic_sam.inference.image.level import ArrayLike, Box, LevelPlane
 from napari_semantic_sam.inference.normalisation import as_numbers, number_type, plane_axes
 
 __all__ = ["Box", "Plane"]
@@ -132,7 +133,7 @@ class Plane:
 
         It is `content_hash` where that covers every value. Of larger planes it also covers
         their name, the channels and, of those in memory, every value: a sample is the same
-        in planes that differ beside it.
+        in planes that differ beside it. Lazy ones may still have a key in common, see `owner`.
 
         Raises
         ------
@@ -150,6 +151,17 @@ class Plane:
                 strip = finest.read((top, 0, min(top + rows, height), width))
                 digest.update(np.ascontiguousarray(strip).data)
         return digest.hexdigest()
+
+    @property
+    def owner(self) -> ArrayLike | None:
+        """The array that has to be the same one, too, where `cache_key` covers only a sample.
+
+        None where the key covers every value. As long as somebody holds it, nothing else can
+        be mistaken for it.
+        """
+        finest = self.levels[0]
+        covered = _pixels(finest) <= _WHOLE or type(finest.array) is np.ndarray
+        return None if covered else finest.array
 
     @property
     def _contrast(self) -> Contrast:
@@ -177,9 +189,32 @@ class Plane:
             level = [each for each in self.levels if _pixels(each) >= _ENOUGH][-1]
         if _pixels(level) <= _WHOLE:
             return level.read(level.box)
-        rows, columns = (_spread(side) for side in level.shape)
-        blocks = [level.read((y0, x0, y1, x1)) for y0, y1 in rows for x0, x1 in columns]
-        return np.concatenate([block.reshape(-1, 1, block.shape[-1]) for block in blocks])
+        return self._sample_of_blocks(level)
+
+    def _sample_of_blocks(self, level: LevelPlane) -> npt.NDArray[Any]:
+        """Return blocks spread over a level, and further ones between them if need be.
+
+        Blocks without two different values, as the background of a slide has, say nothing about
+        the contrast of what lies between them. Only what is empty is looked through as a whole.
+        """
+        count = _BLOCKS
+        sample = np.concatenate(list(_blocks(level, count)))
+        while self.contrast_limits is None and self._is_flat(sample):
+            if count * _BLOCK_SIDE >= max(level.shape):
+                break
+            count *= 2
+            known = sample[:1]
+            varied = [each for each in _blocks(level, count) if _says_more(each, known)]
+            sample = np.concatenate([known, *varied])
+        return sample
+
+    def _is_flat(self, sample: npt.NDArray[Any]) -> bool:
+        """Tell whether what has a contrast of its own has no two different finite values."""
+        together = sample.reshape(1, -1) if self.is_colour else np.moveaxis(sample, -1, 0)
+        return any(
+            finite.size == 0 or finite.min() == finite.max()
+            for finite in (values[np.isfinite(values)] for values in together)
+        )
 
 
 def _working(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -190,8 +225,20 @@ def _pixels(level: LevelPlane) -> int:
     return level.shape[0] * level.shape[1]
 
 
-def _spread(side: int) -> list[tuple[int, int]]:
+def _says_more(block: npt.NDArray[Any], known: npt.NDArray[Any]) -> bool:
+    return bool((np.isfinite(block) & (block != known)).any())
+
+
+def _blocks(level: LevelPlane, count: int) -> Iterator[npt.NDArray[Any]]:
+    """Read so many blocks along each side, as ``(pixels, 1, channels)``."""
+    rows, columns = (_spread(side, count) for side in level.shape)
+    for (y0, y1), (x0, x1) in itertools.product(rows, columns):
+        block = level.read((y0, x0, y1, x1))
+        yield block.reshape(-1, 1, block.shape[-1])
+
+
+def _spread(side: int, count: int) -> list[tuple[int, int]]:
     """Return where the blocks of a sample begin and end along one side, evenly spread."""
-    step = max(_BLOCK_SIDE, side // _BLOCKS)
+    step = max(_BLOCK_SIDE, side // count)
     first = max(0, (min(step, side) - _BLOCK_SIDE) // 2)
     return [(start, min(start + _BLOCK_SIDE, side)) for start in range(first, side, step)]

@@ -10,28 +10,35 @@ if TYPE_CHECKING:
     from napari_semantic_sam.inference.tiles.disk import DiskCache
     from napari_semantic_sam.inference.tiles.layout import Tile, TileLevel
     from napari_semantic_sam.inference.tiles.plane_embedding import PlaneEmbedding
-    from napari_semantic_sam.inference.tiles.scale import ScaleChoice, choose_scale, reference_of
+    from napari_semantic_sam.inference.tiles.scale import (
+        ObjectSize,
+        ScaleChoice,
+        choose_scale,
+        suited_size,
+    )
 
 __all__ = [
     "DiskCache",
     "EmbeddingCache",
+    "ObjectSize",
     "PlaneEmbedding",
     "ScaleChoice",
     "Tile",
     "TileLevel",
     "choose_scale",
-    "reference_of",
+    "suited_size",
 ]
 
 _DOORS = {
     "DiskCache": "disk",
     "EmbeddingCache": "cache",
+    "ObjectSize": "scale",
     "PlaneEmbedding": "plane_embedding",
     "ScaleChoice": "scale",
     "Tile": "layout",
     "TileLevel": "layout",
     "choose_scale": "scale",
-    "reference_of": "scale",
+    "suited_size": "scale",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Container
 from contextlib import suppress
 from functools import cached_property
@@ -12,7 +13,7 @@ import torch
 
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.embedding import PictureEmbedding
-from napari_semantic_sam.inference.preparation import RULES, input_size
+from napari_semantic_sam.inference.preparation import RULES, SCALES, input_size
 from napari_semantic_sam.inference.tiles.cache import EmbeddingCache
 from napari_semantic_sam.inference.tiles.layout import Tile, tile_levels
 from napari_semantic_sam.inference.tiles.reading import read_input
@@ -22,6 +23,7 @@ from napari_semantic_sam.model.semantic_sam import SemanticSAM
 if TYPE_CHECKING:
     from napari_semantic_sam.inference.image import Plane
 
+_LONGEST_CLOSER = 1536
 Placed: TypeAlias = tuple[Kind, tuple[float, ...]]
 """A prompt: its kind and its coordinates."""
 
@@ -67,6 +69,7 @@ class PlaneEmbedding:
         self.levels = tile_levels(plane.shape, model.config, scale, edge)
         self._model = model
         self._cache = cache
+        self._scale_is_chosen = scale is not None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -87,6 +90,18 @@ class PlaneEmbedding:
     def is_one_tile(self) -> bool:
         """Whether the whole plane is embedded at once."""
         return len(self.levels) == 1 and self.levels[0].is_whole
+
+    def closer(self) -> PlaneEmbedding | None:
+        """Return the same plane as one tile at twice the scale.
+
+        None if somebody chose the scale, or the network would see more than 1536 pixels of
+        the longer side.
+        """
+        scale, longest = 2 * self.scale, max(self.shape)
+        if self._scale_is_chosen or scale * longest > _LONGEST_CLOSER or scale > SCALES[1]:
+            return None
+        edge = math.ceil(scale * longest)
+        return PlaneEmbedding(self.plane, self._model, self._cache, scale=scale, edge=edge)
 
     @cached_property
     def preparation_hash(self) -> str:
@@ -155,10 +170,10 @@ class PlaneEmbedding:
         UserError
             If that part of the plane cannot be read.
         """
-        return self._cache.get(self._key(tile), lambda: self._make(tile))
+        return self._cache.get(self._memory_key(tile), lambda: self._make(tile), self.plane.owner)
 
     def _is_at_hand(self, tile: Tile) -> bool:
-        return self._key(tile) in self._cache
+        return self._memory_key(tile) in self._cache
 
     def _extent(self, prompt: Placed) -> tuple[float, ...]:
         kind, where = prompt
@@ -169,7 +184,7 @@ class PlaneEmbedding:
         return max(0.0, y0), max(0.0, x0), min(y1, height), min(x1, width)
 
     def _make(self, tile: Tile) -> PictureEmbedding:
-        disk, key = self._cache.disk, self._key(tile)
+        disk, key = self._cache.disk, _fingerprint((*self._facts, tile))
         with torch.inference_mode():
             stored = None if disk is None else disk.load(key, self._model)
             if stored is not None:
@@ -182,8 +197,9 @@ class PlaneEmbedding:
             disk.save(key, made)
         return made
 
-    def _key(self, tile: Tile) -> str:
-        return _fingerprint((*self._facts, tile))
+    def _memory_key(self, tile: Tile) -> str:
+        owner = self.plane.owner
+        return _fingerprint((*self._facts, tile, None if owner is None else id(owner)))
 
     @cached_property
     def _facts(self) -> tuple[str, ...]:
