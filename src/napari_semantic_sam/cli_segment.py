@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -22,6 +22,7 @@ from napari_semantic_sam.errors import UserError
 
 if TYPE_CHECKING:
     from napari_semantic_sam.batch.files import SegmentReport
+    from napari_semantic_sam.batch.output import Form
 
 
 def segment(
@@ -76,6 +77,21 @@ def segment(
             help="With --automatic: of stacks, whether an object has one number in all planes.",
         ),
     ] = True,
+    output_format: Annotated[
+        str,
+        typer.Option(
+            help="With --automatic: tiff, zarr (OME-Zarr), or auto: zarr for planes above the size "
+            "of --zarr-above, tiff for others."
+        ),
+    ] = "auto",
+    zarr_above: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="With --automatic: megapixels of a plane above which it is segmented and written "
+            "part by part, as zarr, so that it need not fit memory.",
+        ),
+    ] = 67.0,
 ) -> None:
     """Segment the same clicks and boxes in pictures, or everything in them.
 
@@ -84,6 +100,7 @@ def segment(
     """
     from napari_semantic_sam.batch.guiding import Wishes
     from napari_semantic_sam.batch.object_scale import ObjectScale
+    from napari_semantic_sam.batch.output import Output
     from napari_semantic_sam.batch.pictures import PictureOptions
 
     clicks = [(y, x) for y, x in _coordinates("--points", points, "y,x")]
@@ -93,10 +110,12 @@ def segment(
     options = PictureOptions(axes, read_channels(channels), _plane(plane), pixel_size, seen)
     if automatic and (clicks or corners):
         raise UserError("--automatic finds everything by itself; leave out --points and --boxes.")
-    if not automatic and (wanted or measure or sizes or region or not link):
+    form = Output(cast("Form", output_format), round(zarr_above * 1e6))
+    of_automatic = wanted or measure or sizes or region or not link or output_format != "auto"
+    if not automatic and of_automatic:
         raise UserError(
-            "--levels, --sizes, --region, --measure and --no-link belong to --automatic; add it or "
-            "leave them out."
+            "--levels, --sizes, --region, --measure, --no-link and --output-format belong to "
+            "--automatic; add it or leave them out."
         )
 
     wishes = Wishes(sizes, region)
@@ -117,6 +136,7 @@ def segment(
             wishes=wishes,
             measure=measure,
             link=link,
+            form=form,
             progress=_tell_segmented,
         )
     else:

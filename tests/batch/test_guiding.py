@@ -134,6 +134,28 @@ def test_a_region_of_another_size_and_unknown_micrometres_are_reported(
         assert words in report.error
 
 
+@pytest.mark.parametrize("place", [(0, 500), (-300, 0), (900, 900)])
+def test_a_region_beside_the_picture_is_one_sentence(tmp_path, predictor, picture, place):
+    region = tmp_path / "region.geojson"
+    corners = [[x + place[1], y + place[0]] for x, y in LEFT]
+    region.write_text(json.dumps({"type": "Polygon", "coordinates": [corners]}))
+    (report,) = segment_everything(
+        [picture], predictor, SETTINGS, tmp_path / "out", wishes=Wishes(region=region)
+    )
+    assert f"{region} (x from" in report.error
+    assert f"lies beside {picture}, which is 200 pixels wide and 160 high" in report.error
+    assert report.files == ()
+
+
+def test_a_region_without_anything_is_one_sentence(tmp_path, predictor, picture):
+    region = tmp_path / "region.tif"
+    tifffile.imwrite(region, np.zeros((160, 200), np.uint8))
+    with pytest.raises(UserError, match="0 everywhere"):
+        segment_everything(
+            [picture], predictor, SETTINGS, tmp_path / "out", wishes=Wishes(region=region)
+        )
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [(["--sizes", "1:2"], "belong to --automatic"), (["--automatic", "--sizes", "x"], "be read")],

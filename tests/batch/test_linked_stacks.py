@@ -57,11 +57,11 @@ def predictor():
 def segment(tmp_path, predictor):
     """Write a picture, segment it, and return its report and its files by the end of their name."""
 
-    def run(array, axes, damaged=None, **options):
+    def run(array, axes, damaged=None, facts=None, **options):
         path = tmp_path / "s.ome.tif"
         if array is not None:
             form = {"photometric": "minisblack", "compression": "zlib"}
-            tifffile.imwrite(path, array, metadata={"axes": axes}, **form)
+            tifffile.imwrite(path, array, metadata={"axes": axes, **(facts or {})}, **form)
         if damaged is not None:
             damage(path, damaged)
         (report,) = segment_everything([path], predictor, SETTINGS, tmp_path / "out", **options)
@@ -104,12 +104,32 @@ def check_that_files_agree(files, levels):
             if int(row.get("parent", 0)):
                 above = levels[int(row["parent_level"])][where] == int(row["parent"])
                 assert (labels & above).sum() >= 0.8 * labels.sum()
+    check_objects(files, levels)
     numbers = sorted((row["level"], row["index"]) for row in files["masks.csv"])
     assert numbers == sorted((row["level"], row["object"]) for row in files["links.csv"])
 
 
 def levels_of(files):
     return {level: files[f"level{level}.tif"] for level in SETTINGS.levels}
+
+
+def check_objects(files, levels):
+    """Every object has one row, of all its planes."""
+    rows = {(int(row["level"]), int(row["index"])): row for row in files["objects.csv"]}
+    present = {(level, int(n)) for level in levels for n in np.unique(levels[level]) if n}
+    assert rows.keys() == present
+    for (level, index), row in rows.items():
+        labels = levels[level] == index
+        assert int(row["voxels"]) == labels.sum()
+        where = np.argwhere(labels.any(axis=(-2, -1)))
+        what = "slice" if "slices" in row else "frame"
+        numbers = where[:, -1].tolist()
+        assert int(row[f"first_{what}"]) == min(numbers)
+        assert int(row[f"last_{what}"]) == max(numbers)
+        assert int(row[f"{what}s"]) == len(set(numbers))
+        if int(row["parent"]):
+            above = levels[int(row["parent_level"])] == int(row["parent"])
+            assert (labels & above).sum() >= 0.8 * labels.sum()
 
 
 def test_an_object_has_one_number_in_all_slices_and_files(segment):
@@ -131,10 +151,46 @@ def test_an_object_has_one_number_in_all_slices_and_files(segment):
     assert {(row["previous_index"], row["iou"]) for row in last} == {("2", "1")}
 
 
+def test_a_row_for_each_object_tells_volume_parent_and_contents(segment):
+    form = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 2.0}
+    form |= {f"PhysicalSize{letter}Unit": "µm" for letter in "XYZ"}
+    _, files = segment(STACK, "ZYX", facts=form, measure=True)
+    cells = [row for row in files["objects.csv"] if row["level"] == "1"]
+    assert [(row["slices"], row["first_slice"], row["last_slice"]) for row in cells] == [
+        ("3", "0", "2"),
+        ("3", "1", "3"),
+        ("2", "2", "3"),
+    ]
+    for row in cells:
+        assert float(row["volume_um3"]) == pytest.approx(float(row["voxels"]) / 2, rel=1e-4)
+        assert row["children"] == "1"
+    nuclei = [row for row in files["objects.csv"] if row["level"] == "2"]
+    assert [(row["parent_level"], row["parent"]) for row in nuclei] == [
+        ("1", row["index"]) for row in nuclei
+    ]
+    inside = {row["index"]: row for row in files["objects_inside.csv"]}
+    for row in nuclei:
+        assert inside[row["index"]]["inside_count"] == "1"
+        assert inside[row["index"]]["inside_voxels"] == row["voxels"]
+        share = float(row["voxels"]) / float(cells[int(row["index"]) - 1]["voxels"])
+        assert float(inside[row["index"]]["inside_share_of_voxels"]) == pytest.approx(
+            share, rel=1e-4
+        )
+        assert float(row["share_of_parent"]) == pytest.approx(share, rel=1e-4)
+
+
+def test_a_movie_has_areas_instead_of_volumes(segment):
+    _, files = segment(STACK, "TYX")
+    row = files["objects.csv"][0]
+    assert (row["frames"], row["first_frame"], row["last_frame"]) == ("3", "0", "2")
+    assert float(row["mean_area"]) == pytest.approx(int(row["voxels"]) / 3, rel=1e-4)
+    assert "volume_um3" not in row
+
+
 def test_labels_are_those_of_the_planes_without_linking(segment):
     _, linked = segment(STACK, "ZYX")
     _, plain = segment(STACK, "ZYX", link=False)
-    assert set(linked) - set(plain) == {"links.csv"}
+    assert set(linked) - set(plain) == {"links.csv", "objects.csv"}
     assert at(plain["level1.tif"], A) != at(linked["level1.tif"], A)
     for level in SETTINGS.levels:
         before, after = (files[f"level{level}.tif"] for files in (plain, linked))

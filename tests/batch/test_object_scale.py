@@ -6,17 +6,11 @@ import re
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_semantic_sam.batch.object_scale import ObjectScale
+from napari_semantic_sam.batch.pictures import PictureOptions, open_picture
 from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.inference.image.source import ImageSource
-from napari_semantic_sam.model.config import PRESETS
-
-TINY = PRESETS["tiny"]
-
-
-def plane(pixel_size=None):
-    return ImageSource((np.zeros((300, 200), np.uint8),), "YX", pixel_size=pixel_size).plane()
 
 
 @pytest.mark.parametrize(
@@ -32,7 +26,8 @@ def plane(pixel_size=None):
 )
 def test_a_wish_gives_the_scale_of_a_plane(wish, pixel_size, scale):
     wish.check()
-    assert wish.of(plane(pixel_size), TINY) == scale
+    wished = wish.of(pixel_size)
+    assert (wished and wished.scale) == scale
 
 
 @pytest.mark.parametrize(
@@ -55,4 +50,23 @@ def test_what_cannot_be_is_said_before_anything_is_done(wish, sentence):
 )
 def test_what_a_plane_does_not_allow_is_said(text, sentence):
     with pytest.raises(UserError, match=sentence):
-        ObjectScale(text).of(plane(), TINY)
+        ObjectScale(text).of(None)
+
+
+def test_every_picture_comes_with_what_the_wish_means_for_it(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((90, 80), np.uint8))
+    wish = ObjectScale("8um")
+    with open_picture(path, PictureOptions(pixel_size=0.25, object_scale=wish)) as picture:
+        (sentence,) = picture.notices
+    assert sentence == (
+        f"{path}: You said that objects are about 8 µm (32 pixels) across: the model sees it 2 "
+        "times larger."
+    )
+    with open_picture(path, PictureOptions(pixel_size=0.25)) as picture:
+        assert picture.notices == ()
+    with (
+        pytest.raises(UserError, match=r"a\.tif: .*size of a pixel is not known"),
+        open_picture(path, PictureOptions(object_scale=wish)),
+    ):
+        pass

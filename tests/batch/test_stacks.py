@@ -262,6 +262,38 @@ def test_a_dense_run_over_a_stack_measures_and_goes_on(tmp_path, segment):
     assert "cells.zarr (z = 1) could not be read" in again.err
 
 
+def test_planes_above_a_size_are_written_as_zarr(tmp_path, segment):
+    path, out = write_zarr(tmp_path / "cells.zarr", values(2), (1, 20, 28)), tmp_path / "out"
+    everything = ("--automatic", "--levels", "2", "--no-link", "--measure")
+    assert segment(path, clicks=everything).code == 0
+    expected, rows = read_labels(out / "cells_level2.tif"), rows_of(out, "cells")
+    outcome = segment(path, clicks=(*everything, "--zarr-above", "0.002"))
+    assert outcome.code == 0
+    assert outcome.err.startswith("Note: The planes of")
+    assert "measurements.csv is left out" in outcome.err
+    assert f"{len(rows)} masks" in outcome.out
+    with open_image(out / "cells_level2.ome.zarr") as written:
+        np.testing.assert_array_equal(written.levels[0][...], expected)
+        assert "".join(written.names) == "zyx"
+        assert written.scale.sizes == {"Z": 2.0, "Y": 0.5, "X": 0.5}
+    assert rows_of(out, "cells") == rows
+    assert len(rows_of(out, "cells", "inside")) == 0  # there is no finer level
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--automatic", "--output-format", "png"), 'no output format "png"'),
+        (("--output-format", "zarr"), "belong to --automatic"),
+    ],
+)
+def test_formats_that_do_not_fit_are_one_sentence(tmp_path, segment, options, words):
+    tifffile.imwrite(tmp_path / "a.tif", values())
+    outcome = segment(tmp_path / "a.tif", clicks=options)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert words in outcome.err
+
+
 def test_results_of_many_labels_need_more_bits(tmp_path):
     planes = LabelPlanes((9, 9))
     planes.add(np.ones((9, 9), np.int64))

@@ -19,7 +19,8 @@ KEYS = ("f1_50", "f1_75", "ap", "floor_f1_50", "floor_f1_75")
 def predictor(monkeypatch):
     predictor = KnowingPredictor(cells_with_nuclei())
     predictor.model.device = torch.device("cpu")
-    predictor.model.automatic = {"level": 2, "predicted_iou": 0.3, "stability": 0.5}
+    limits = {"predicted_iou": 0.3, "stability": 0.5}
+    predictor.model.automatic = {"level": 2, "level_step": 1.0, **limits}
     return predictor
 
 

@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from napari_semantic_sam.batch.files import SegmentReport, segment_each
 from napari_semantic_sam.batch.guiding import Wishes
-from napari_semantic_sam.batch.pictures import AS_THE_FILES_SAY, PictureOptions, open_picture
-from napari_semantic_sam.batch.planes import MASKS, PlaneResult, Table, segment_planes
+from napari_semantic_sam.batch.output import Output
+from napari_semantic_sam.batch.pictures import (
+    AS_THE_FILES_SAY,
+    Picture,
+    PictureOptions,
+    open_picture,
+)
+from napari_semantic_sam.batch.planes import PlaneResult, segment_planes
+from napari_semantic_sam.batch.streaming import stream_planes
+from napari_semantic_sam.batch.tables import MASKS, Table
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.automatic.guided import Guide
 from napari_semantic_sam.inference.automatic.measurements import (
     columns_of,
     measure_masks,
     measure_parents,
 )
 from napari_semantic_sam.inference.automatic.picture import segment_picture
+from napari_semantic_sam.inference.automatic.plane import stream_plane
 from napari_semantic_sam.inference.automatic.settings import AutomaticSettings
+from napari_semantic_sam.inference.automatic.stored import StoredLabels
 from napari_semantic_sam.inference.image.plane import Plane
-from napari_semantic_sam.inference.level_labels import COLUMNS
+from napari_semantic_sam.inference.level_labels import COLUMNS, LevelLabels
 from napari_semantic_sam.inference.predictor import Predictor
 from napari_semantic_sam.io.files import make_folder
 from napari_semantic_sam.io.pairs import by_stem
@@ -29,8 +41,12 @@ from napari_semantic_sam.io.pairs import by_stem
 JOURNAL = "automatic.jsonl"
 """In the output folder: a line for each finished picture, how it was segmented and its masks."""
 
+Measure = Callable[[Any, float | None], list[dict[str, Any]]]
+
 _EVERYTHING = Wishes()
-_MEASUREMENTS = {"measurements.csv": measure_masks, "inside.csv": measure_parents}
+_AUTO = Output()
+_INSIDE = "inside.csv"
+_MEASUREMENTS = {"measurements.csv": measure_masks, _INSIDE: measure_parents}
 
 
 def segment_everything(
@@ -43,6 +59,7 @@ def segment_everything(
     wishes: Wishes = _EVERYTHING,
     measure: bool = False,
     link: bool = True,
+    form: Output = _AUTO,
     progress: Callable[[SegmentReport], None] | None = None,
 ) -> list[SegmentReport]:
     """Segment everything in many pictures at several levels.
@@ -52,11 +69,13 @@ def segment_everything(
     ``<stem>_measurements.csv`` and ``<stem>_inside.csv``. Of a stack every plane is
     segmented by itself, and a plane that cannot be is reported and has no labels. With
     `link`, the labels of each level are then linked along Z, or T where there is no Z
-    (`link_slices`): they get the numbers of objects in all files, and ``<stem>_links.csv``
-    has a `Link` for each label, with its number in its own plane. A picture
-    that cannot be segmented is reported and leaves earlier results of it as they were; the
-    others go on. A picture that an earlier run segmented in the same way, and wholly, is
-    not segmented again.
+    (`link_slices`): they get the numbers of objects in all files, ``<stem>_links.csv``
+    has a `Link` for each label, with its number in its own plane, and ``<stem>_objects.csv``
+    has a row for each object, see `measure_objects`. Planes that `form` streams become
+    ``<stem>_level<k>.ome.zarr``, are not linked, and ``<stem>_measurements.csv`` is left out.
+    A picture that cannot be segmented is reported and leaves earlier results of it as they
+    were; the others go on. A picture that an earlier run segmented in the same way, and
+    wholly, is not segmented again.
 
     Parameters
     ----------
@@ -74,6 +93,8 @@ def segment_everything(
         Whether labels are measured, in micrometres where the pixel size is known.
     link : bool
         Whether stacks are linked; otherwise labels are numbered anew in every plane.
+    form : Output
+        Of the label images.
     progress : callable, optional
         Called with each report as soon as its file is done.
 
@@ -89,7 +110,7 @@ def segment_everything(
     wishes.check()
     folder = make_folder(output)
     journal = _Journal(folder / JOURNAL)
-    job = _Job(predictor, settings, options, wishes, measure, link, folder, journal)
+    job = _Job(predictor, settings, options, wishes, measure, link, form, folder, journal)
     return segment_each(pictures, job.segment, progress)
 
 
@@ -103,6 +124,7 @@ class _Job:
     wishes: Wishes
     measure: bool
     link: bool
+    form: Output
     folder: Path
     journal: _Journal
 
@@ -112,35 +134,59 @@ class _Job:
         before = self.journal.done(stem, print_of)
         if before is not None:
             targets = tuple(self.folder / name for name in before.files)
-            if all(target.is_file() for target in targets):
+            if all(target.exists() for target in targets):
                 return SegmentReport(path, targets, before.masks, done_before=True)
         with open_picture(path, self.options) as picture:
-            report = segment_planes(
-                path,
-                picture,
-                self._segment_plane,
-                lambda name: self.folder / f"{stem}_{name}",
-                link=self.link,
-            )
+            report = self._segment(path, picture, lambda name: self.folder / f"{stem}_{name}")
         if not report.skipped:
             files = tuple(file.name for file in report.files)
             self.journal.add(stem, _Done(print_of, report.masks, files))
         return report
 
+    def _segment(
+        self, path: Path, picture: Picture, target: Callable[[str], Path]
+    ) -> SegmentReport:
+        if not self.form.is_streamed(picture.source.shape):
+            return segment_planes(
+                path,
+                picture,
+                self._segment_plane,
+                target,
+                link=self.link,
+                measure=self.measure,
+                output=self.form,
+            )
+        notices = [
+            f"The planes of {path} are too large to {what}."
+            for what, is_wanted in (
+                ("be linked: their labels are numbered plane by plane", self.link and picture.axes),
+                ("measure shapes: measurements.csv is left out", self.measure),
+            )
+            if is_wanted
+        ]
+        levels = self.settings.levels
+        return stream_planes(path, picture, levels, self._stream_plane, target, notices)
+
     def _segment_plane(self, plane: Plane) -> PlaneResult:
-        guide = self.wishes.guide(plane, self.settings.levels)
-        scale = self.options.object_scale.of(plane, self.predictor.model.config)
+        guide, scale = self._guide_and_scale(plane)
         labels = segment_picture(self.predictor, plane, self.settings, scale=scale, guide=guide)
-        tables = {}
-        if self.measure:
-            for name, measure in _MEASUREMENTS.items():
-                rows = measure(labels, plane.pixel_size)
-                tables[name] = Table(columns_of(measure, plane.pixel_size), rows)
-        rows = [asdict(row) for level in labels.levels for row in labels.rows(level)]
+        measures = _MEASUREMENTS if self.measure else {}
         return PlaneResult(
             {level: labels.array(level) for level in self.settings.levels},
-            {**tables, MASKS: Table(COLUMNS, rows)},
+            {**_measured(labels, plane, measures), MASKS: _masks(labels)},
         )
+
+    def _stream_plane(self, plane: Plane, folder: Path) -> tuple[StoredLabels, dict[str, Table]]:
+        guide, scale = self._guide_and_scale(plane)
+        embedding = self.predictor.embed_plane(plane, scale=scale)
+        labels = stream_plane(self.predictor, embedding, self.settings, folder, guide=guide)
+        measures = {_INSIDE: measure_parents} if self.measure else {}
+        return labels, {**_measured(labels, plane, measures), MASKS: _masks(labels)}
+
+    def _guide_and_scale(self, plane: Plane) -> tuple[Guide, float | None]:
+        guide = self.wishes.guide(plane, self.settings.levels)
+        wished = self.options.object_scale.of(plane.pixel_size)
+        return guide, None if wished is None else wished.scale
 
     def _fingerprint(self, path: Path) -> str:
         """Tell whether a picture and how it is segmented are the same as in an earlier run."""
@@ -159,8 +205,21 @@ class _Job:
             [self.wishes.sizes, str(self.wishes.region)],
             self.measure,
             self.link,
+            asdict(self.form),
         ]
         return hashlib.sha256(json.dumps(how).encode()).hexdigest()[:16]
+
+
+def _masks(labels: LevelLabels | StoredLabels) -> Table:
+    rows = [asdict(row) for level in labels.levels for row in labels.rows(level)]
+    return Table(COLUMNS, rows)
+
+
+def _measured(labels: Any, plane: Plane, measures: Mapping[str, Measure]) -> dict[str, Table]:
+    return {
+        name: Table(columns_of(measure, plane.pixel_size), measure(labels, plane.pixel_size))
+        for name, measure in measures.items()
+    }
 
 
 @dataclass(frozen=True)

@@ -54,9 +54,12 @@ class Wishes:
         Raises
         ------
         UserError
-            If the region has another size, or the size of a pixel is not known.
+            If the region has another size or lies beside the plane, or the size of a pixel
+            is not known.
         """
         inside = self._inside
+        if isinstance(inside, PolygonRegion):
+            self._check_place(inside, plane)
         if isinstance(inside, CroppedMask) and inside.shape != plane.shape:
             raise UserError(
                 f"The region {self.region} has {inside.shape[0]} × {inside.shape[1]} pixels, but "
@@ -67,6 +70,17 @@ class Wishes:
         sizes = SizeRange.read(self.sizes, plane.pixel_size)
         return Guide(dict.fromkeys(levels, sizes), inside)
 
+    def _check_place(self, inside: PolygonRegion, plane: Plane) -> None:
+        points = np.concatenate([ring for rings in inside.polygons for ring in rings])
+        (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
+        height, width = plane.shape
+        if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
+            raise UserError(
+                f"The region {self.region} (x from {x0:g} to {x1:g}, y from {y0:g} to {y1:g}) "
+                f"lies beside {plane.name}, which is {width} pixels wide and {height} high; give "
+                "a region in pixels of this picture."
+            )
+
     @cached_property
     def _inside(self) -> Region | None:
         if self.region is None:
@@ -76,6 +90,8 @@ class Wishes:
         labels = read_labels(self.region)
         if labels.ndim != 2:
             raise UserError(f"{self.region} has {labels.ndim} dimensions; a region has two.")
+        if not labels.any():
+            raise UserError(f"{self.region} is 0 everywhere; a region needs other values.")
         return CroppedMask(*tight(labels > 0, 0, 0), (labels.shape[0], labels.shape[1]))
 
 

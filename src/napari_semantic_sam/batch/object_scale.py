@@ -6,10 +6,8 @@ import re
 from dataclasses import dataclass
 
 from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.inference.image.plane import Plane
 from napari_semantic_sam.inference.preparation import check_scale
-from napari_semantic_sam.inference.tiles.scale import choose_scale
-from napari_semantic_sam.model.config import ModelConfig
+from napari_semantic_sam.inference.tiles.scale import ObjectSize, ScaleChoice, wished_scale
 
 _SIZE = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(px|[uµμ]m)?\s*")
 
@@ -36,10 +34,15 @@ class ObjectScale:
         if self.scale is not None:
             check_scale(self.scale)
         if self.object_size:
-            self._pixels(pixel_size=1.0)
+            self._size().in_pixels(pixel_size=1.0)
 
-    def of(self, plane: Plane, config: ModelConfig) -> float | None:
-        """Return the scale for a plane; None for the network's own rule.
+    def of(self, pixel_size: float | None) -> ScaleChoice | None:
+        """Return the scale for pictures of a pixel size; None for the network's own rule.
+
+        Parameters
+        ----------
+        pixel_size : float, optional
+            In micrometres.
 
         Raises
         ------
@@ -47,12 +50,10 @@ class ObjectScale:
             If a number is not possible, or micrometres are given and the size of a pixel is
             not known.
         """
-        if self.scale is None and not self.object_size:
-            return None
-        size = self._pixels(plane.pixel_size) if self.object_size else None
-        return choose_scale(plane.shape, config, scale=self.scale, object_size=size).scale
+        size = self._size() if self.object_size else None
+        return wished_scale(self.scale, size, pixel_size)
 
-    def _pixels(self, pixel_size: float | None) -> float:
+    def _size(self) -> ObjectSize:
         match = _SIZE.fullmatch(self.object_size)
         if match is None:
             raise UserError(
@@ -60,11 +61,4 @@ class ObjectScale:
                 '"12um" in micrometres.'
             )
         number, unit = match.groups()
-        if unit in (None, "px"):
-            return float(number)
-        if pixel_size is None:
-            raise UserError(
-                f"The object size {self.object_size} is in micrometres, but the size of a pixel is "
-                "not known; give it, or the object size in pixels."
-            )
-        return float(number) / pixel_size
+        return ObjectSize(float(number), "px" if unit in (None, "px") else "µm")

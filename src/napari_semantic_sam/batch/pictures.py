@@ -60,7 +60,7 @@ class Picture:
     scale : Scale
         Of the result.
     notices : tuple of str
-        See `OpenedImage`.
+        See `OpenedImage`; and what `PictureOptions.object_scale` means for it.
     """
 
     source: ImageSource
@@ -107,8 +107,17 @@ def open_picture(path: Path, options: PictureOptions) -> Iterator[Picture]:
             "".join(walked),
             tuple(counts[letter] for letter in walked),
             _scale(opened.scale, options.pixel_size),
-            opened.notices,
+            (*opened.notices, *_explained(source, options.object_scale)),
         )
+
+
+def _explained(source: ImageSource, wish: ObjectScale) -> list[str]:
+    """Say how large the network sees the picture, if somebody wished for it."""
+    try:
+        wished = wish.of(source.pixel_size)
+    except UserError as error:
+        raise UserError(f"{source.name}: {error}") from error
+    return [] if wished is None else [f"{source.name}: {wished.because}"]
 
 
 def _wanted_planes(source: ImageSource, chosen: Mapping[str, int]) -> tuple[PlaneIndex, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -11,27 +11,23 @@ from typing import Any
 import numpy.typing as npt
 
 from napari_semantic_sam.batch.files import SegmentReport, naming, write_together
-from napari_semantic_sam.batch.linking import (
-    LINK_COLUMNS,
-    LINKS,
-    Movements,
-    link_planes,
-    renumber,
-)
+from napari_semantic_sam.batch.label_stack import LabelStack
+from napari_semantic_sam.batch.linking import LINK_COLUMNS, LINKS, Movements, renumber
+from napari_semantic_sam.batch.objects import CONTENTS, OBJECTS, whole_objects
+from napari_semantic_sam.batch.output import AS_TIFF, Output
 from napari_semantic_sam.batch.pictures import Picture
+from napari_semantic_sam.batch.tables import MASKS, PictureTables, Rows, Table
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.automatic.link import LinkRules
+from napari_semantic_sam.inference.automatic.object_totals import (
+    content_columns,
+    measure_contents,
+    measure_objects,
+    object_columns,
+)
 from napari_semantic_sam.inference.image.plane import Plane
-from napari_semantic_sam.io.label_stacks import LabelPlanes, write_label_planes
-from napari_semantic_sam.io.tables import write_csv
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of a table with their header."""
-
-    header: tuple[str, ...]
-    rows: Sequence[Mapping[str, Any]]
+from napari_semantic_sam.io.label_stacks import write_label_planes
+from napari_semantic_sam.io.label_zarr import copy_labels, label_zarrs
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +46,6 @@ class PlaneResult:
     tables: Mapping[str, Table]
 
 
-MASKS = "masks.csv"
-
-
 def segment_planes(
     path: Path,
     picture: Picture,
@@ -60,6 +53,8 @@ def segment_planes(
     target: Callable[[str], Path],
     *,
     link: bool = False,
+    measure: bool = False,
+    output: Output = AS_TIFF,
 ) -> SegmentReport:
     """Segment the planes of a picture and write what they give.
 
@@ -76,14 +71,19 @@ def segment_planes(
         Returns the file for the end of a name, such as ``level2.tif`` or ``masks.csv``.
     link : bool
         Whether labels of planes along the last of `Picture.axes` are linked into objects, and
-        get their numbers; ``links.csv`` tells which. A single plane has nothing to link.
+        get their numbers; ``links.csv`` tells which, and ``objects.csv`` has a row for each.
+        A single plane has nothing to link.
+    measure : bool
+        Whether ``objects_inside.csv`` tells what lies in each of these objects.
+    output : Output
 
     Raises
     ------
     UserError
         If no plane can be segmented, or the results cannot be written.
     """
-    collected, skipped = _Collected(picture), list[str]()
+    labels = LabelStack(picture.source.shape, len(picture.planes))
+    tables, skipped = PictureTables(picture), list[str]()
     movements = Movements(picture.lengths[-1]) if link and picture.axes else None
     for number, index in enumerate(picture.planes):
         plane = picture.source.plane(index)
@@ -91,84 +91,89 @@ def segment_planes(
             result = segment(plane)
             if movements is not None:
                 movements.add(number, plane)
-            collected.add(number, picture.place(index), result)
         except UserError as error:
             skipped.append(naming(plane.name, error))
+            continue
+        labels.add(number, result.labels)
+        tables.add(number, result.tables)
     if len(skipped) == len(picture.planes):
         raise UserError(skipped[0])
     if movements is not None:
-        collected.link(movements)
-    writers = collected.writers(target)
-    write_together(writers)
+        _link(picture, labels, tables, movements, measures_contents=measure)
+    files = (_write_zarr if output.form == "zarr" else _write_tiff)(picture, labels, tables, target)
     return SegmentReport(
-        path,
-        tuple(writers),
-        collected.masks,
-        skipped=tuple(f"{sentence} This plane was left without labels." for sentence in skipped),
-        notices=picture.notices,
+        path, files, tables.masks, skipped=without_labels(skipped), notices=picture.notices
     )
 
 
-class _Collected:
-    """The results of some planes; those that are missing have no labels."""
+def without_labels(skipped: list[str]) -> tuple[str, ...]:
+    """Return what the user is told of planes that could not be segmented."""
+    return tuple(f"{sentence} This plane was left without labels." for sentence in skipped)
 
-    def __init__(self, picture: Picture) -> None:
-        self._picture = picture
-        self._planes: dict[int, LabelPlanes] = {}
-        self._headers: dict[str, tuple[str, ...]] = {}
-        self._rows: dict[str, list[tuple[int, dict[str, Any]]]] = {}
 
-    @property
-    def masks(self) -> int:
-        """Number of labels."""
-        return len(self._rows[MASKS])
+def zarr_paths(levels: Iterable[int], target: Callable[[str], Path]) -> dict[int, Path]:
+    """Return the OME-Zarr folder of each level; `target` is that of `segment_planes`."""
+    return {level: target(f"level{level}.ome.zarr") for level in levels}
 
-    def add(self, number: int, place: Mapping[str, int], result: PlaneResult) -> None:
-        """Add the result of the plane with this number, which lies at this place."""
-        columns = {letter.lower(): index for letter, index in place.items()}
-        for level, labels in result.labels.items():
-            planes = self._planes.setdefault(level, LabelPlanes(self._picture.source.shape))
-            planes.fill(number)
-            planes.add(labels)
-        for name, table in result.tables.items():
-            self._headers[name] = (*columns, *table.header)
-            rows = [(number, {**columns, **row}) for row in table.rows]
-            self._rows.setdefault(name, []).extend(rows)
 
-    def link(self, movements: Movements) -> None:
-        """Give every object along the last axis one number, in label images and tables."""
-        picture, numbers = self._picture, dict[tuple[int, int, int], int]()
-        rules = LinkRules(divisions=picture.axes[-1] == "T")
-        outer = [letter.lower() for letter in picture.axes[:-1]]
-        links = []
-        for level, planes in self._planes.items():
-            planes.fill(len(picture.planes))
-            self._planes[level], found = link_planes(planes, movements, rules)
-            for number, row in found:
-                numbers[number, level, row.label] = row.object
-                place = picture.place(picture.planes[number])
-                where = {letter: place[letter.upper()] for letter in outer}
-                links.append((number, {**where, "level": level, **asdict(row)}))
-        for rows in self._rows.values():
-            renumber(rows, numbers)
-        self._headers[LINKS] = (*outer, *LINK_COLUMNS)
-        self._rows[LINKS] = links
+def _link(
+    picture: Picture,
+    labels: LabelStack,
+    tables: PictureTables,
+    movements: Movements,
+    *,
+    measures_contents: bool,
+) -> None:
+    """Give every object along the last axis one number, in label images and tables."""
+    found, numbers = labels.link(movements, LinkRules(divisions=picture.axes[-1] == "T"))
+    outer = [letter.lower() for letter in picture.axes[:-1]]
+    links: Rows = []
+    for level, rows_of_level in found.items():
+        for number, row in rows_of_level:
+            place = picture.place(picture.planes[number])
+            where = {letter: place[letter.upper()] for letter in outer}
+            links.append((number, {**where, "level": level, **asdict(row)}))
+    for rows in tables.rows.values():
+        renumber(rows, numbers)
+    places = [tuple(picture.place(plane).values()) for plane in picture.planes]
+    objects = whole_objects(tables.rows[MASKS], labels, places)
+    steps = picture.scale.in_micrometres
+    measured = measure_objects(objects, picture.axes, steps)
+    tables.put(LINKS, (*outer, *LINK_COLUMNS), links)
+    tables.put(OBJECTS, object_columns(picture.axes, steps), [(0, row) for row in measured])
+    if measures_contents:
+        contents = [(0, row) for row in measure_contents(objects)]
+        tables.put(CONTENTS, content_columns(), contents)
 
-    def writers(self, target: Callable[[str], Path]) -> dict[Path, Callable[[Path], None]]:
-        """Return what writes each file: label images by level, then tables."""
-        picture = self._picture
-        writers: dict[Path, Callable[[Path], None]] = {}
-        for level, planes in self._planes.items():
-            planes.fill(len(picture.planes))
-            writers[target(f"level{level}.tif")] = partial(
-                write_label_planes,
-                planes=planes,
-                axes=picture.axes,
-                lengths=picture.lengths,
-                scale=picture.scale,
-            )
-        for name, rows in self._rows.items():
-            header = self._headers[name]
-            lines = [[row[column] for column in header] for _, row in rows]
-            writers[target(name)] = partial(write_csv, header=header, lines=lines)
-        return writers
+
+def _write_tiff(
+    picture: Picture, labels: LabelStack, tables: PictureTables, target: Callable[[str], Path]
+) -> tuple[Path, ...]:
+    writers: dict[Path, Callable[[Path], None]] = {
+        target(f"level{level}.tif"): partial(
+            write_label_planes,
+            planes=planes,
+            axes=picture.axes,
+            lengths=picture.lengths,
+            scale=picture.scale,
+        )
+        for level, planes in labels.levels.items()
+    }
+    writers |= tables.writers(target)
+    write_together(writers)
+    return tuple(writers)
+
+
+def _write_zarr(
+    picture: Picture, labels: LabelStack, tables: PictureTables, target: Callable[[str], Path]
+) -> tuple[Path, ...]:
+    levels, writers = labels.levels, tables.writers(target)
+    paths = zarr_paths(levels, target)
+    with label_zarrs(
+        paths, picture.axes, picture.lengths, picture.source.shape, picture.scale
+    ) as arrays:
+        for level, planes in levels.items():
+            for index, plane in zip(picture.planes, planes, strict=True):
+                copy_labels(plane, arrays[level], tuple(picture.place(index).values()))
+        write_together(writers)
+    return (*paths.values(), *writers)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_semantic_sam.batch.files import SegmentReport, segment_each
 from napari_semantic_sam.batch.pictures import AS_THE_FILES_SAY, PictureOptions, open_picture
-from napari_semantic_sam.batch.planes import MASKS, PlaneResult, Table, segment_planes
+from napari_semantic_sam.batch.planes import PlaneResult, segment_planes
+from napari_semantic_sam.batch.tables import MASKS, Table
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.image.plane import Plane
 from napari_semantic_sam.inference.level_labels import COLUMNS, LabelRow, LevelLabels
@@ -88,7 +89,8 @@ def _segment(
     boxes: Sequence[tuple[float, float, float, float]],
     options: PictureOptions,
 ) -> PlaneResult:
-    scale = options.object_scale.of(plane, predictor.model.config)
+    wished = options.object_scale.of(plane.pixel_size)
+    scale = None if wished is None else wished.scale
     results = predictor.predict(predictor.embed_plane(plane, scale=scale), points, boxes)
     labels, origins = _collect(results)
     rows = [

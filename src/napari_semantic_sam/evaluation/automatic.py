@@ -127,7 +127,8 @@ class AutomaticProtocol:
         from napari_semantic_sam.inference.automatic.picture import main_level, suited_settings
 
         settings = suited_settings(predictor)
-        chosen = level or main_level(predictor) or settings.levels[(len(settings.levels) - 1) // 2]
+        main, middle = main_level(predictor), settings.levels[(len(settings.levels) - 1) // 2]
+        chosen = level or (main.level if main else middle)
         suited_settings(predictor, [chosen])  # complains about a level that does not exist
         return cls(predictor, settings, chosen, channels)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +13,13 @@ import numpy as np
 from napari_semantic_sam.evaluation.measurements import ImageResult, Measurements, total
 from napari_semantic_sam.evaluation.objects import choose
 from napari_semantic_sam.evaluation.stacks import Stack, StackObject, read_stack, stack_objects
+from napari_semantic_sam.inference.appearance import appearance
 from napari_semantic_sam.inference.drift import Drifts
 from napari_semantic_sam.inference.following import moved
 from napari_semantic_sam.inference.image import Plane
 from napari_semantic_sam.inference.propagation import Propagated, asking, propagate
 from napari_semantic_sam.inference.results import CroppedMask
-from napari_semantic_sam.inference.standing_out import stands_out
+from napari_semantic_sam.inference.standing_out import reading, stands_out
 from napari_semantic_sam.io.pairs import PairedFiles
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ class _Walk:
         # Lazy, and what they compute is kept by the predictor within bounds.
         embeddings = [predictor.embed_plane(plane) for plane in planes]
         self._find = asking(predictor, embeddings.__getitem__)
-        self._slices = stack.slices
+        self._read = reading(stack.slices)
         self._drifts = Drifts(stack.slices.__getitem__)
 
     def measure(self, truth: StackObject) -> dict[str, float]:
@@ -95,7 +97,8 @@ class _Walk:
                 given,
                 self._count,
                 displacement=self._drifts,
-                contrast=lambda index, mask: stands_out(self._slices[index], mask),
+                contrast=partial(stands_out, self._read),
+                appearance=partial(appearance, self._read),
             )
         )
         found = {start: given} | _masks(steps)

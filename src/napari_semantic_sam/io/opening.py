@@ -33,15 +33,20 @@ class Scale:
     units: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def in_micrometres(self) -> dict[str, float]:
+        """Steps along Z, Y, X in micrometres, as far as they are known."""
+        steps = {
+            letter: in_micrometres(self.sizes[letter], self.units.get(letter, ""))
+            for letter in "ZYX"
+            if letter in self.sizes
+        }
+        return {letter: step for letter, step in steps.items() if step}
+
+    @property
     def pixel_size(self) -> float | None:
         """Side of a pixel in micrometres; that of a square of equal area if it is none."""
-        sides = [
-            in_micrometres(self.sizes[letter], self.units.get(letter, ""))
-            for letter in "YX"
-            if letter in self.sizes
-        ]
-        known = [side for side in sides if side]
-        return math.sqrt(known[0] * known[1]) if len(known) == 2 else None
+        steps = self.in_micrometres
+        return math.sqrt(steps["Y"] * steps["X"]) if {"Y", "X"} <= steps.keys() else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,184 @@
+"""Planes that need not fit memory: label images as OME-Zarr, written part by part."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from seeing_stub import SeeingPredictor, bright, settings
+
+from napari_semantic_sam.batch import automatic
+from napari_semantic_sam.batch.automatic import segment_everything
+from napari_semantic_sam.batch.output import Output
+from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.io import label_zarr
+from napari_semantic_sam.io.opening import open_image
+
+SHAPE = (200, 290)
+PICTURE = bright(
+    SHAPE, (60, 60, 24, 100), (66, 58, 9, 255), (120, 150, 26, 100), (60, 240, 15, 255)
+)
+SMALL = Output(most_pixels=10_000)
+"""Streams every plane of these tests."""
+
+
+class InTiles(SeeingPredictor):
+    """Cuts planes into small tiles."""
+
+    def embed_plane(self, plane, *, scale=None):
+        return super().embed_plane(plane, edge=128)
+
+
+@pytest.fixture
+def predictor():
+    return InTiles()
+
+
+@pytest.fixture
+def in_memory(monkeypatch):
+    """Refuse to hold whole label images."""
+
+    def refuse(*_, **__):
+        raise AssertionError("the label images are in memory")
+
+    monkeypatch.setattr(automatic, "segment_picture", refuse)
+
+
+def write_zarr(path, array):
+    """Write a picture that is read a block at a time."""
+    group = zarr.open_group(path, mode="w", zarr_format=2)
+    chunks = (*[1] * (array.ndim - 2), 64, 64)
+    stored = group.create_array(
+        "0",
+        shape=array.shape,
+        chunks=chunks,
+        dtype=array.dtype,
+        config={"write_empty_chunks": True},  # or their absence is told
+    )
+    stored[...] = array
+    axes = [{"name": name, "unit": "micrometer"} for name in "zyx"[-array.ndim :]]
+    scale = [{"type": "scale", "scale": [2.0, 0.5, 0.5][-array.ndim :]}]
+    group.attrs["multiscales"] = [
+        {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}
+    ]
+    return path
+
+
+def read_table(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def read_levels(folder, stem="p"):
+    found = {}
+    for level in (1, 2):
+        with open_image(folder / f"{stem}_level{level}.ome.zarr") as opened:
+            found[level] = np.asarray(opened.levels[0][...]), "".join(opened.names), opened.scale
+    return found
+
+
+@pytest.mark.parametrize("block", [64, 1024])
+def test_streamed_results_are_those_in_memory(tmp_path, predictor, monkeypatch, block):
+    monkeypatch.setattr(label_zarr, "BLOCK", block)
+    path = write_zarr(tmp_path / "p.ome.zarr", PICTURE)
+    (report,) = segment_everything([path], predictor, settings(), tmp_path / "a", form=SMALL)
+    (plain,) = segment_everything([path], predictor, settings(), tmp_path / "b")
+    assert (report.error, report.notices) == ("", ())
+    assert [file.name for file in report.files] == [
+        "p_level1.ome.zarr",
+        "p_level2.ome.zarr",
+        "p_masks.csv",
+    ]
+    assert report.masks == plain.masks > 3
+    for level, (labels, axes, scale) in read_levels(tmp_path / "a").items():
+        np.testing.assert_array_equal(labels, tifffile.imread(plain.files[level - 1]))
+        assert (axes, scale.pixel_size) == ("yx", 0.5)
+    assert read_table(report.files[-1]) == read_table(plain.files[-1])
+    assert not [each for each in (tmp_path / "a").iterdir() if each.name.startswith(".")]
+
+
+def test_no_label_image_is_in_memory_and_what_is_done_stays_done(tmp_path, predictor, in_memory):
+    path = write_zarr(tmp_path / "p.ome.zarr", PICTURE)
+
+    def run(form=SMALL):
+        (report,) = segment_everything(
+            [path], predictor, settings(), tmp_path / "out", form=form, measure=True
+        )
+        return report
+
+    first = run()
+    assert "measurements.csv is left out" in first.notices[0]
+    inside = read_table(tmp_path / "out" / "p_inside.csv")
+    assert sorted(row["inside_count"] for row in inside) == ["0", "0", "1"]
+    again = run()
+    assert again.done_before
+    assert (again.files, again.masks) == (first.files, first.masks)
+    assert not run(Output(most_pixels=9_999)).done_before
+
+
+def test_a_stack_is_streamed_plane_by_plane(tmp_path, predictor, in_memory):
+    stack = np.stack([PICTURE, PICTURE[:, ::-1], PICTURE])
+    path = write_zarr(tmp_path / "p.ome.zarr", stack)
+    (path / "0" / "1.1.1").write_bytes(b"torn")
+    (report,) = segment_everything([path], predictor, settings(), tmp_path / "out", form=SMALL)
+    assert "(z = 1) could not be read" in report.skipped[0]
+    assert "too large to be linked" in report.notices[0]
+    labels, axes, scale = read_levels(tmp_path / "out")[1]
+    assert (axes, scale.sizes["Z"]) == ("zyx", 2.0)
+    assert [len(np.unique(plane)) for plane in labels] == [4, 1, 4]
+    np.testing.assert_array_equal(labels[0], labels[2])
+    assert {row["z"] for row in read_table(tmp_path / "out" / "p_masks.csv")} == {"0", "2"}
+
+
+def test_small_stacks_are_linked_whatever_their_form(tmp_path, predictor):
+    path = write_zarr(tmp_path / "p.ome.zarr", np.stack([PICTURE, PICTURE]))
+    (report,) = segment_everything(
+        [path], predictor, settings(), tmp_path / "out", form=Output("zarr")
+    )
+    assert report.notices == ()
+    labels, _, _ = read_levels(tmp_path / "out")[1]
+    np.testing.assert_array_equal(labels[0], labels[1])
+    objects = read_table(tmp_path / "out" / "p_objects.csv")
+    assert {row["slices"] for row in objects} == {"2"}
+    assert "volume_um3" in objects[0]
+
+
+def test_tiff_is_never_streamed(tmp_path, predictor):
+    path = write_zarr(tmp_path / "p.ome.zarr", PICTURE)
+    (report,) = segment_everything(
+        [path], predictor, settings(), tmp_path / "out", form=Output("tiff", most_pixels=1)
+    )
+    assert report.files[0].name == "p_level1.tif"
+
+
+def test_earlier_results_stay_unless_all_is_written(tmp_path, predictor, monkeypatch):
+    path, out = write_zarr(tmp_path / "p.ome.zarr", PICTURE), tmp_path / "out"
+    segment_everything([path], predictor, settings(), out, form=SMALL)
+    before = read_levels(out)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("napari_semantic_sam.batch.streaming.copy_labels", full)
+    predictor.model.checkpoint_hash = "other"
+    (report,) = segment_everything([path], predictor, settings(), out, form=SMALL)
+    assert "the disk is full" in report.error
+    for level, (labels, _, _) in read_levels(out).items():
+        np.testing.assert_array_equal(labels, before[level][0])
+    assert not [each for each in out.iterdir() if each.name.startswith(".")]
+
+
+def test_a_plane_that_cannot_be_read_is_one_error(tmp_path, predictor):
+    path = write_zarr(tmp_path / "p.ome.zarr", PICTURE)
+    (path / "0" / "1.1").write_bytes(b"torn")
+    (report,) = segment_everything([path], predictor, settings(), tmp_path / "out", form=SMALL)
+    assert "could not be read" in report.error
+    assert {each.name for each in (tmp_path / "out").iterdir()} <= {automatic.JOURNAL}
+
+
+def test_an_unknown_form_is_one_sentence():
+    with pytest.raises(UserError, match=r'no output format "png"; choose one of auto, tiff, zarr'):
+        Output("png")
