@@ -78,7 +78,9 @@ def test_the_choice_is_written_into_the_record(script, checkpoint, folders, monk
         torch.testing.assert_close(one, other, rtol=0, atol=0)
     predictor = Predictor(after)
     suited = suited_settings(predictor)
-    assert main_level(predictor) in predictor.levels
+    main = main_level(predictor)
+    assert main.level in predictor.levels
+    assert main.step in script.LEVEL_STEP
     assert suited.thresholds.predicted_iou in (0.1, 0.9)
     assert (suited.thresholds.stability, suited.spacing) == (0.2, 40)
 

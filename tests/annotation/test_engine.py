@@ -19,6 +19,7 @@ from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.image.source import ImageSource
 from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.inference.results import Candidate, CroppedMask, PromptResult
+from napari_semantic_sam.inference.tiles import ObjectSize
 from napari_semantic_sam.model.config import PRESETS
 
 REQUEST = Request(ImageSource((np.zeros((10, 12)),), "YX", name="cells"), "tiny", "cpu")
@@ -92,7 +93,7 @@ def test_the_object_size_sets_the_scale_of_all_planes(loaded):
     usual = open_picture(Request(source, "tiny", "cpu", (2,)), lambda *_: None, never)
     assert (usual.scale, usual.embedding.scale) == (None, None)
     assert "seen as a whole" in usual.because
-    wanted = Request(source, "tiny", "cpu", (2,), object_size=128.0)
+    wanted = Request(source, "tiny", "cpu", (2,), object_size=ObjectSize(128))
     opened = open_picture(wanted, lambda *_: None, never)
     assert (opened.scale, opened.embedding.scale) == (0.5, 0.5)
     assert "about 128 pixels across" in opened.because

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pycocotools.mask
@@ -257,6 +258,45 @@ def test_annotations_that_were_drawn_in_qupath(tmp_path):
     assert read_labels_file(path, shape=(20, 20)).shape == (20, 20)
     with pytest.raises(UserError, match="picture is 8 × 8"):
         read_labels_file(path, shape=(8, 8))
+
+
+@pytest.mark.parametrize(
+    ("name", "classification"),
+    [
+        ("CD3: positive", {"names": ["CD3", "positive"]}),
+        ("GO:0005634", {"names": ["GO", "0005634"]}),
+        ("two\nlines ", {"name": "two lines"}),
+        (" : ", None),
+        ("κύτταρο", {"name": "κύτταρο"}),
+    ],
+)
+def test_names_that_qupath_refuses_as_a_class_come_back_all_the_same(
+    nested, tmp_path, name, classification
+):
+    rows = {
+        level: [replace(row, object=name) for row in found] for level, found in nested.rows.items()
+    }
+    path = tmp_path / "a.geojson"
+    data = written(replace(nested, rows=rows), path)
+    assert path.read_bytes().isascii()  # older versions of QuPath guess the encoding
+    assert [each["properties"].get("classification") for each in data["features"]] == [
+        classification
+    ] * len(data["features"])
+    found = read_labels_file(path)
+    assert {row.object for level in found.rows.values() for row in level} == {name}
+    for feature in data["features"]:
+        feature["properties"]["classification"] = {"name": "tumour"}
+    found = read_labels_file(saved(tmp_path / "b.geojson", data))
+    assert {row.object for level in found.rows.values() for row in level} == {"tumour"}
+
+
+def test_a_hierarchy_that_qupath_exported(tmp_path):
+    inner = square(4, 4, 1, objectType="annotation", name="inner")
+    cell = square(2, 2, 5, objectType="annotation", childObjects=[inner])
+    outer = square(0, 0, 10, objectType="annotation", name="outer", childObjects=[cell])
+    data = {"type": "FeatureCollection", "features": [outer]}
+    found = read_labels_file(saved(tmp_path / "b.geojson", data))
+    assert [len(found.rows[level]) for level in (1, 2, 3)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from napari_semantic_sam.inference.cleanup import CleanUp
 from napari_semantic_sam.inference.image.source import ImageSource
 from napari_semantic_sam.inference.level_labels import LevelLabels
 from napari_semantic_sam.inference.prompt import Prompt
+from napari_semantic_sam.inference.tiles.scale import ObjectSize
 from napari_semantic_sam.model.checkpoint import save_checkpoint
 from napari_semantic_sam.model.config import LocalConfig, ModelConfig, TimmConfig
 from napari_semantic_sam.model.metadata import CheckpointMetadata
@@ -189,7 +190,7 @@ def test_contrast_limits_are_used_and_another_preparation_is_refused(
 
 
 def test_the_object_size_is_used_again(tmp_path, checkpoint, command_line):
-    work = Annotating(tmp_path, checkpoint, size=48.0)
+    work = Annotating(tmp_path, checkpoint, size=ObjectSize(48.0))
     assert work.opened.embedding.scale == pytest.approx(64 / 48)
     work.ask(Prompt("click", (20.0, 30.0)))
     work.keep()

@@ -356,12 +356,28 @@ def test_nothing_free_is_refused(clicked):
     assert facts(clicked) == before
 
 
+@pytest.mark.parametrize(
+    ("rule", "free", "area"), [("keep", 4, 0), ("keep", 6, 6), ("fill", 4, 4), ("replace", 4, 100)]
+)
+def test_of_an_object_kept_before_no_rim_is_kept(clicked, rule, free, area):
+    clicked.show(0)
+    clicked.options = KeepOptions(rule)
+    clicked.levels.paste(2, (0, 0, *SHAPE), np.full(SHAPE, 8))
+    clicked.levels.paste(2, (5, 2, 6, 2 + free), np.zeros((1, free), int))
+    if area:
+        assert clicked.keep()[0].area == area
+    else:
+        with pytest.raises(UserError, match="nearly"):
+            clicked.keep()
+        assert clicked.levels.areas(2).keys() == {8}
+
+
 def test_a_mask_without_room_is_told(clicked):
     clicked.mark(0, True)
     clicked.target_level = 2
     (row,) = clicked.keep()
     assert row.area == WHOLE.area
-    assert clicked.notice == "In level 2 nothing under the mask was free."
+    assert clicked.notice == "In level 2 (nearly) nothing under the mask was free."
 
 
 def test_several_levels_are_kept_together_or_not_at_all(clicked):

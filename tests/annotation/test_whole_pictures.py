@@ -15,6 +15,7 @@ from napari_semantic_sam.annotation.automatic import (
     find_everything,
     with_quality,
 )
+from napari_semantic_sam.annotation.bulk import patches_of
 from napari_semantic_sam.annotation.measuring import PlaneCopy, measure_plane, pixel_size_in_um
 from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.errors import UserError
@@ -99,7 +100,32 @@ def test_the_time_left_is_told_once_it_is_known():
     pace = Pace(lambda: next(now))
     assert pace.text(0.01) == "Segmenting …"
     assert pace.text(0.25) == "Segmenting … 25 %, about 30 s left"
-    assert pace.text(0.5) == "Segmenting … 50 %, about 10 min left"
+    assert pace.text(0.5, "Slice 2 of 3") == "Slice 2 of 3 … 50 %, about 10 min left"
+
+
+def one_label(number, box, shape=(20, 30)):
+    found, array = LevelLabels(shape), np.zeros(shape, np.int32)
+    array[box[0] : box[2], box[1] : box[3]] = number
+    found.attach(2, array, [LabelRow(number, 2, source="automatic")])
+    return found
+
+
+def test_labels_of_several_planes_with_one_number_become_one_label():
+    session = AnnotationSession(LevelLabels((20, 30), (4,)))
+    session.go((1,))
+    session.levels.paste(2, (0, 0, 10, 10), np.ones((10, 10), int))
+    parts = [(0, 7, (2, 2, 9, 9)), (1, 7, (2, 2, 9, 9)), (1, 3, (0, 0, 8, 8)), (2, 7, (3, 3, 9, 9))]
+    session.begin_adding(
+        [each for z, n, box in parts for each in patches_of(one_label(n, box), (z,))]
+    )
+    session.settle()
+    assert session.levels.planes_of(2, 2) == [(0,), (2,)]
+    assert session.levels.row(2, 2).area == 49 + 36
+    assert [row.index for row in session.levels.rows(2)] == [1, 2]
+    # Of the first one a part is there.
+    assert session.notice.startswith("1 objects were left out")
+    session.undo()
+    assert [row.index for row in session.levels.rows(2)] == [1]
 
 
 @pytest.fixture

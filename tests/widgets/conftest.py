@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pytestqt.qtbot import QtBot
 
 # Both are read when Qt and napari are first imported.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -47,6 +48,19 @@ def _no_old_notifications():
     from napari.utils.notifications import notification_manager
 
     notification_manager.records.clear()
+
+
+class PatientBot(QtBot):
+    """Waits longer than usual: what is tested is that something happens, not how soon."""
+
+    def waitUntil(self, callback, *, timeout=60_000):  # noqa: N802
+        super().waitUntil(callback, timeout=timeout)
+
+
+@pytest.fixture
+def qtbot(qapp, request):
+    """The bot that all tests wait with."""
+    return PatientBot(request)
 
 
 @dataclass
@@ -138,6 +152,8 @@ def predictor(monkeypatch):
         napari_semantic_sam, "load_model", lambda *_, **__: fake.model, raising=False
     )
     monkeypatch.setattr(napari_semantic_sam, "Predictor", lambda _: fake, raising=False)
+    # It needs none of them, and they take seconds.
+    monkeypatch.setattr("napari_semantic_sam.widgets.opening.load_libraries", lambda _: None)
     yield fake
     fake.gate.set()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from qtpy.QtCore import QCoreApplication, QThreadPool
+from qtpy.QtCore import QCoreApplication, QEvent, QThreadPool
 
 from napari_semantic_sam.inference.results import Candidate
 from napari_semantic_sam.widgets.worker import Job
@@ -25,4 +25,10 @@ def nested(y, x, shape=(60, 80)):
 def settle(qtbot):
     """Wait until every job ended, was heard of, and is gone."""
     assert QThreadPool.globalInstance().waitForDone(10_000)
-    qtbot.waitUntil(lambda: not QCoreApplication.instance().findChildren(Job))
+    qtbot.waitUntil(_no_job_is_left)
+
+
+def _no_job_is_left():
+    # Qt keeps those of jobs that ended outside of any event loop.
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    return not QCoreApplication.instance().findChildren(Job)

@@ -170,11 +170,12 @@ def test_finer_takes_along_what_is_inside(kept):
 
 
 def test_buttons_wait_for_a_selection(kept):
-    buttons = kept.tree.buttons.values()
-    kept.tree.view.select([])
-    assert not any(each.isEnabled() for each in buttons)
-    kept.tree.view.select([(2, 1)])
-    assert all(each.isEnabled() for each in buttons)
+    buttons = kept.tree.buttons
+    of_selected = [f"tree_{each}" for each in ("go_to", "coarser", "finer", "delete", "hide")]
+    for selected in ([], [(2, 1)]):
+        kept.tree.view.select(selected)
+        assert {buttons[each].isEnabled() for each in of_selected} == {bool(selected)}
+    assert buttons["measure"].isEnabled()
 
 
 def test_measurements_appear_sorted_and_are_saved(kept, viewer, qtbot, tmp_path):
@@ -202,3 +203,76 @@ def test_a_window_closed_while_it_measures_is_forgotten(kept, qtbot):
     window.close()
     kept.annotator.undo()
     assert kept.annotator.session is not None
+
+
+def colours(viewer, level, index):
+    """Return the colour that a label is drawn in."""
+    return viewer.layers[f"cells · level {level}"].get_color(index)
+
+
+def is_drawn(viewer, level, index):
+    colour = colours(viewer, level, index)
+    return colour is not None and colour[3] > 0
+
+
+def test_an_object_is_hidden_with_all_in_it_and_shown_again(kept, viewer, qtbot):
+    before = [colours(viewer, *label) for label in ((2, 1), (2, 2), (3, 1))]
+    can_undo = kept.annotator.session.history.undo_text
+    kept.tree.view.select([(2, 1)])
+    kept.tree.buttons["tree_hide"].click()
+    assert not is_drawn(viewer, 2, 1)
+    assert not is_drawn(viewer, 3, 1)
+    np.testing.assert_allclose(colours(viewer, 2, 2), before[1])
+    model = kept.tree.view.model()
+    assert texts(model, "object") == ["○ level 2 · 1", "level 2 · 2"]
+    assert "press H" in model.index(0, 0).data(Qt.ItemDataRole.AccessibleDescriptionRole)
+    assert model.index(1, 0).data(Qt.ItemDataRole.FontRole) is None
+    assert kept.tree.buttons["tree_hide"].text() == "Show"
+    assert kept.annotator.session.history.undo_text == can_undo
+    assert set(rows(kept)) == {(2, 1), (2, 2), (3, 1)}
+    kept.tree.buttons["tree_hide"].click()
+    after = [colours(viewer, *label) for label in ((2, 1), (2, 2), (3, 1))]
+    np.testing.assert_allclose(after, before)
+
+
+def test_keys_hide_show_and_move(kept, viewer, qtbot):
+    view = kept.tree.view
+    view.select([(2, 2)])
+    qtbot.keyClick(view, Qt.Key.Key_H)
+    assert not is_drawn(viewer, 2, 2)
+    view.select([(2, 1)])
+    qtbot.keyClick(view, Qt.Key.Key_H)
+    assert not is_drawn(viewer, 3, 1)
+    qtbot.keyClick(view, Qt.Key.Key_H, Qt.KeyboardModifier.ShiftModifier)
+    assert all(is_drawn(viewer, *label) for label in ((2, 1), (2, 2), (3, 1)))
+    assert not kept.tree.buttons["tree_show_all"].isEnabled()
+    qtbot.keyClick(view, Qt.Key.Key_Left, Qt.KeyboardModifier.AltModifier)
+    assert (1, 1) in rows(kept)
+    kept.annotator.undo()
+    view.select([(2, 2)])
+    qtbot.keyClick(view, Qt.Key.Key_Right, Qt.KeyboardModifier.AltModifier)
+    assert sorted(level for level, _ in rows(kept)) == [2, 3, 3]
+    kept.annotator.undo()
+    assert sorted(level for level, _ in rows(kept)) == [2, 2, 3]
+
+
+def test_new_labels_are_drawn_while_others_are_hidden(kept, viewer, qtbot):
+    kept.tree.view.select([(2, 1)])
+    kept.tree.buttons["tree_hide"].click()
+    click(kept, qtbot, 10, 10)
+    kept.annotator.show(1)
+    kept.annotator.keep()
+    assert is_drawn(viewer, 2, 3)
+    assert not is_drawn(viewer, 2, 1)
+    kept.annotator.delete(2, 1)
+    kept.annotator.undo()  # what comes back is drawn
+    assert is_drawn(viewer, 2, 1)
+    assert not is_drawn(viewer, 3, 1)
+
+
+def test_a_session_that_ends_draws_everything(kept, viewer):
+    colour = colours(viewer, 2, 1)
+    kept.tree.view.select([(2, 1)])
+    kept.tree.buttons["tree_hide"].click()
+    kept.annotator.stop()
+    np.testing.assert_allclose(colours(viewer, 2, 1), colour)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import (
@@ -90,6 +92,30 @@ def test_nothing_is_cut_off_at_the_side(small):
         if each.isVisible() and content.isAncestorOf(each):
             right = each.mapTo(content, QPoint(each.width(), 0)).x()
             assert right <= area.viewport().width(), each.accessibleName()
+
+
+def test_no_caption_is_cut_off(small):
+    metrics = small.fontMetrics()
+    cut = [
+        each.text()
+        for each in small.findChildren(QAbstractButton)
+        if each.isVisible()
+        and each.width() < metrics.horizontalAdvance(each.text().replace("&", ""))
+    ]
+    assert cut == []
+
+
+def test_folded_sections_lie_close_together(small, qtbot):
+    for section in small.sections.values():
+        section.set_open(False)
+
+    def heights():
+        tops = [
+            section.header.mapTo(small, QPoint(0, 0)).y() for section in small.sections.values()
+        ]
+        return [below - above for above, below in pairwise(tops)]
+
+    qtbot.waitUntil(lambda: max(heights()) < 2 * small.sections["source"].header.height())
 
 
 def test_the_panel_asks_for_no_more_than_a_small_screen_has(panel):

@@ -7,6 +7,7 @@ import json
 import pytest
 from panel_actions import CELLS, click, messages
 
+from napari_semantic_sam.inference.tiles import ObjectSize
 from napari_semantic_sam.widgets.panel import SemanticSamPanel
 from napari_semantic_sam.widgets.preferences import journal_folder
 
@@ -30,8 +31,7 @@ def test_the_size_counts_from_start_and_is_explained(panel, predictor, qtbot):
     assert size.text() == "automatic"
     start(panel, qtbot)
     assert predictor.scale is None
-    assert "the model sees it 2 times larger" in size.toolTip()
-    assert "times" not in panel.status.text()
+    assert "seen as a whole: the model sees it 2 times larger." in panel.status.text()
     size.setValue(128)
     assert predictor.scale is None
     start(panel, qtbot)
@@ -42,16 +42,31 @@ def test_the_size_counts_from_start_and_is_explained(panel, predictor, qtbot):
     assert predictor.scale is None
 
 
+def test_a_size_in_micrometres_needs_the_size_of_a_pixel(panel, viewer, predictor, qtbot):
+    panel.source.object_size.setValue(16)
+    panel.source.size_unit.setCurrentText("µm")
+    panel.start_button.click()
+    qtbot.waitUntil(lambda: any("size of a pixel is not known" in each for each in messages()))
+    qtbot.waitUntil(lambda: panel.annotator.progress is None)
+    assert panel.annotator.session is None
+    (image,) = panel.annotator.images
+    image.units, image.scale = ("um", "um"), (0.5, 0.5)
+    start(panel, qtbot)
+    assert predictor.scale == 2.0
+    assert "objects are about 16 µm (32 pixels) across" in panel.status.text()
+
+
 def test_the_size_of_a_selected_shape(panel, viewer):
+    panel.source.size_unit.setCurrentText("µm")
     panel.source.shape_button.click()
     assert "No shape is selected" in messages()[-1]
     shapes = viewer.add_shapes([[[10, 10], [10, 26], [35, 26], [35, 10]]], scale=(1, 1))
     shapes.selected_data = {0}
     panel.source.shape_button.click()
-    assert panel.source.object_size.value() == 20  # 25 by 16
+    assert panel.source.chosen_object_size == ObjectSize(20.0)  # 25 by 16
     shapes.scale = (2, 2)
     panel.source.shape_button.click()
-    assert panel.source.object_size.value() == 40
+    assert panel.source.chosen_object_size == ObjectSize(40.0)
 
 
 def test_a_real_model_is_shown_the_image_at_that_scale(viewer, own_checkpoint, qtbot):

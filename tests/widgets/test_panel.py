@@ -273,7 +273,10 @@ def test_labels_of_an_earlier_session_are_taken_over(started, viewer, qtbot):
 
 
 def test_what_is_in_use_and_its_limits_are_visible(started, panel):
-    assert started.status.text() == "“cells”  ·  tiny on cpu\nThis checkpoint has no names."
+    assert started.status.text() == (
+        "“cells”  ·  tiny on cpu\nThis checkpoint has no names.\n"
+        "The picture is seen as a whole: the model sees it 2 times larger."
+    )
     assert started.model.currentText().startswith("tiny")
     assert "microscopy" in started.description.text()
 
@@ -281,6 +284,22 @@ def test_what_is_in_use_and_its_limits_are_visible(started, panel):
 def test_what_a_model_lacks_is_said_before_it_is_used(panel):
     panel.model.setCurrentText("swin-t (to download)")
     assert panel.description.text().endswith("has no names. Experimental: boxes.")
+
+
+def test_the_model_in_use_is_not_described_twice(started):
+    assert started.description.isHidden()  # the last lines of the panel say it
+    started.annotator.stop()
+    assert not started.description.isHidden()
+
+
+def test_keep_can_be_pressed_only_if_there_is_something_to_keep(started, qtbot):
+    assert not started.keep_button.isEnabled()
+    click(started, qtbot, 30, 40)
+    assert started.keep_button.isEnabled()
+    started.annotator.keep()
+    assert not started.keep_button.isEnabled()
+    started.slider.setValue((started.slider.value() + 1) % 3)
+    assert started.keep_button.isEnabled()
 
 
 def test_what_an_act_did_besides_is_told(started, qtbot):

@@ -52,6 +52,7 @@ def test_every_choice_comes_back_after_a_restart(open_panel):
     panel.options.fill_holes.setChecked(True)
     panel.options.drop_islands.setChecked(True)
     panel.options.smooth.setValue(3)
+    panel.sections["source"].set_open(False)
     panel.sections["prompts"].set_open(False)
     panel.sections["review"].set_open(True)
     close(panel)
@@ -69,6 +70,7 @@ def test_every_choice_comes_back_after_a_restart(open_panel):
     assert panel.annotator.options.cleanup.fill_holes
     assert panel.annotator.options.cleanup.drop_islands
     assert panel.annotator.options.cleanup.smooth == 3
+    assert panel.sections["source"].is_open  # it holds the button that begins
     assert not panel.sections["prompts"].is_open
     assert panel.sections["review"].is_open
     assert not panel.sections["options"].is_open

@@ -11,6 +11,8 @@ from annotating import begin, click
 from panel_actions import CELLS, messages
 from qtpy.QtCore import QThreadPool
 
+from napari_semantic_sam.inference.tiles import ObjectSize
+
 
 @pytest.fixture
 def viewer(viewer_model):
@@ -176,3 +178,28 @@ def test_a_journal_that_cannot_be_written_does_not_stop_the_work(
 def test_nothing_is_left_of_a_session_without_steps(annotator, folder):
     annotator.stop()
     assert list(folder.iterdir()) == []
+
+
+def test_a_restored_annotation_keeps_the_scale_it_was_made_with(
+    annotator, predictor, folder, qtbot
+):
+    def start_with(size):
+        before = annotator.session
+        annotator.start(annotator.images[0], "tiny", "cpu", object_size=size)
+        qtbot.waitUntil(lambda: annotator.session not in (None, before))
+
+    events = []
+    start_with(ObjectSize(128))
+    annotator.session.listeners.append(lambda event, step: events.append(event))
+    click(annotator, qtbot, 20, 30)
+    annotator.keep()
+    path = journal_of(events, folder, qtbot)
+    content = path.read_bytes()
+    annotator.stop()
+    path.write_bytes(content)
+    start_with(None)
+    assert annotator.opened.scale is None
+    offered(annotator, qtbot)
+    restore(annotator, qtbot)
+    assert annotator.opened.scale == predictor.scale == 0.5
+    assert annotator.opened.because.startswith("The annotation was made so before: the model sees")

@@ -326,7 +326,7 @@ def test_an_interrupted_stack_is_restored(start, viewer, predictor, qtbot):
     restored = annotator.session.__class__(type(annotator.session.levels)(SHAPE, (5,)))
     for step in reversed(steps_of(annotator.session)):
         restored.perform(step)
-    annotator._on_restored(restored)
+    annotator._on_restored(restored, annotator.opened)
     assert annotator.session is restored
     np.testing.assert_array_equal(viewer.layers["stack · level 2"].data, labels)
     assert annotator.session.everywhere == everywhere

@@ -62,7 +62,7 @@ def test_the_manifest_names_what_can_be_imported(manager):
     manifest = manager.get_manifest(PLUGIN)
     manifest.validate_imports()
     assert len(manifest.contributions.readers) == 1
-    assert len(manifest.contributions.writers) == 3
+    assert len(manifest.contributions.writers) == 4
 
 
 def test_saved_layers_come_back_to_their_image(viewer, kept, manager, tmp_path):
@@ -97,6 +97,14 @@ def assert_same(opened, kept):
         assert layer.units == old.units
 
 
+def test_several_layers_can_be_saved_with_the_plainest_ending(
+    viewer_model, kept, manager, tmp_path
+):
+    written = LayerList(kept).save(str(tmp_path / "cells.tif"))
+    assert str(tmp_path / "cells.tif") in written
+    assert_same(viewer_model.open(str(tmp_path / "cells.labels.csv"), plugin=PLUGIN), kept)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_one_layer_can_be_saved_alone(kept, manager, tmp_path, name):
     path = str(tmp_path / name)
@@ -115,6 +123,7 @@ def test_napari_keeps_its_own_formats(manager, tmp_path):
     assert volume.save(
         str(tmp_path / "volume.tif"),
     ) == [str(tmp_path / "volume.tif")]
+    assert not list(tmp_path.glob("*.csv"))
     for name in ("points.csv", "image.tif", "image.ome.tif"):
         readers = {each.plugin_name for each in manager.iter_compatible_readers([name])}
         assert readers == {"napari"}

@@ -147,7 +147,7 @@ def test_the_session_begins_on_the_slice_that_the_user_has_gone_to(stack, viewer
 def test_a_restored_session_is_on_the_slice_on_display(stack, viewer, qtbot):
     qtbot.waitUntil(lambda: stack.session is not None)
     viewer.dims.set_point(0, 3)
-    stack._on_restored(AnnotationSession(LevelLabels((60, 80), (5,))))
+    stack._on_restored(AnnotationSession(LevelLabels((60, 80), (5,))), stack.opened)
     assert stack.session.plane == stack.opened.plane == (3,)
     stack.clicks.add([3, 30, 40])
     qtbot.waitUntil(lambda: bool(stack.session.current.candidates))
@@ -160,7 +160,7 @@ def test_more_like_objects_of_a_stack_have_their_size_in_a_slice(stack, viewer, 
     array = np.zeros((5, 60, 80), np.int32)
     array[:, :10, :10] = 1
     stack.session.replace_level(2, array)
-    wishes = Wishes((), 0, SizeRange(), False, like_kept=True, is_preview=False)
+    wishes = Wishes((), 0, SizeRange(), "all", like_kept=True, is_preview=False)
     request = wishes.request(viewer, stack._view)
     assert [row.area for row in request.like] == [100]
 

@@ -116,7 +116,7 @@ def split(edits: Edits, level: int, index: int) -> list[LabelRow]:
     """
     levels, row = edits.levels, row_of(edits.levels, level, index)
     first_plane, box = _surroundings(levels, level, index)
-    mask = levels.array(level)[first_plane][..., *slices_of(box)] == index
+    mask = levels.store(level)[(*first_plane, *slices_of(box))] == index
     pieces, count = pieces_of(mask)
     if count <= 1:
         raise UserError(f"Label {index} of level {level} is in one piece already.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -57,20 +57,17 @@ class Found:
 
     Attributes
     ----------
-    labels : LevelLabels
-        Of one plane.
-    patches : list of Patch
-        The same, for `LabelEditing.begin_adding`.
+    patches : sequence of Patch
+        All labels, for `LabelEditing.begin_adding`.
+    counts : mapping of int to int
+        How many objects there are in each level that has some.
+    skipped : tuple of str
+        One sentence for each plane that could not be segmented.
     """
 
-    labels: LevelLabels
-    patches: list[Patch]
-
-    @property
-    def counts(self) -> dict[int, int]:
-        """How many objects there are in each level that has some."""
-        rows = {level: len(self.labels.rows(level)) for level in self.labels.levels}
-        return {level: count for level, count in rows.items() if count}
+    patches: Sequence[Patch]
+    counts: Mapping[int, int]
+    skipped: tuple[str, ...] = ()
 
 
 def find_everything(
@@ -80,7 +77,7 @@ def find_everything(
     stopped: Callable[[], bool],
     draft: Draft,
 ) -> Found:
-    """Segment a whole picture; runs on a worker thread.
+    """Segment a plane of a picture; runs on a worker thread.
 
     Parameters
     ----------
@@ -98,26 +95,39 @@ def find_everything(
     UserError
         If a level does not exist, or memory runs out.
     """
+    pace = Pace()
+    labels = label_plane(
+        opened, request, lambda share: report(pace.text(share), share), stopped, draft
+    )
+    counts = {level: len(labels.rows(level)) for level in labels.levels if labels.rows(level)}
+    return Found(patches_of(labels, opened.plane), counts)
+
+
+def label_plane(
+    opened: OpenPicture,
+    request: AutomaticRequest,
+    progress: Callable[[float], None],
+    stopped: Callable[[], bool],
+    draft: Draft,
+) -> LevelLabels:
+    """Return the labels of all objects in a plane; runs on a worker thread.
+
+    Parameters and errors are those of `find_everything`, except that `progress` is told the share
+    that is done and nothing else.
+    """
     # Late, because torch takes seconds to import.
     from napari_semantic_sam.inference.automatic.plane import segment_plane
 
-    predictor, pace = opened.model.predictor, Pace()
-    settings, guide = _settings(predictor, request)
-
-    def progress(done: int, total: int) -> None:
-        share = done / max(total, 1)
-        report(pace.text(share), share)
-
-    labels = segment_plane(
-        predictor,
+    settings, guide = _settings(opened.model.predictor, request)
+    return segment_plane(
+        opened.model.predictor,
         opened.embedding,
         settings,
         guide=guide,
-        progress=progress,
+        progress=lambda done, total: progress(done / max(total, 1)),
         cancelled=stopped,
         draft=draft,
     )
-    return Found(labels, patches_of(labels, opened.plane))
 
 
 def with_quality(settings: AutomaticSettings, quality: float) -> AutomaticSettings:
@@ -148,12 +158,12 @@ class Pace:
         self._clock = clock
         self._began = clock()
 
-    def text(self, share: float) -> str:
+    def text(self, share: float, what: str = "Segmenting") -> str:
         """Return a sentence for a share that is done, 0 to 1."""
         if share < _SURE_OF_THE_PACE:
-            return "Segmenting …"
+            return f"{what} …"
         left = (self._clock() - self._began) * (1 - share) / share
-        return f"Segmenting … {100 * share:.0f} %, about {_duration(left)} left"
+        return f"{what} … {100 * share:.0f} %, about {_duration(left)} left"
 
 
 def _settings(predictor: Predictor, request: AutomaticRequest) -> tuple[AutomaticSettings, Guide]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from napari_semantic_sam.annotation.commit import CommitRule
 from napari_semantic_sam.annotation.edits import Edits, apply_labels
 from napari_semantic_sam.inference.automatic.labels import LEAST_FREE
 from napari_semantic_sam.inference.label_parts import PlaneIndex
-from napari_semantic_sam.inference.label_runs import LabelArray, slices_of
+from napari_semantic_sam.inference.label_runs import LabelArray
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 from napari_semantic_sam.inference.pieces import largest_piece
 from napari_semantic_sam.inference.results import Box, around
@@ -40,6 +41,7 @@ class Patch:
     numbers : (y1 - y0, x1 - x0) integer array
         1, 2, … where the first, second, … of `rows` is; 0 elsewhere.
     rows : tuple of LabelRow
+        Labels of a level with the same `index`, in several planes, become one label.
     plane : tuple of int
         In which plane of a stack they are.
     """
@@ -88,7 +90,8 @@ class Writing:
         self._waiting = deque(patches)
         self._rule = rule
         self._next: dict[int, int] = {}
-        self._left_out = 0
+        self._numbers: dict[tuple[int, int], int] = {}
+        self._left_out: set[tuple[int, int]] = set()
 
     @property
     def is_done(self) -> bool:
@@ -99,10 +102,9 @@ class Writing:
     def notice(self) -> str:
         """What the user should know of labels that were left out or are gone; "" for nothing."""
         told = []
-        if self._left_out:
-            told.append(
-                f"{self._left_out} objects were left out, because labels are there already."
-            )
+        left_out = len(self._left_out - self._numbers.keys())
+        if left_out:
+            told.append(f"{left_out} objects were left out, because labels are there already.")
         gone = {(each.level, index) for each in self.edits.changes for index in each.vanished}
         if gone:
             told.append(f"{len(gone)} labels are gone, because others were written over them.")
@@ -127,12 +129,12 @@ class Writing:
         numbers = self._cut(patch, present)
         areas, left = (_count(each, len(patch.rows)) for each in (patch.numbers, numbers))
         is_kept = left >= np.maximum(1, LEAST_FREE * areas)
-        self._left_out += len(patch.rows) - int(is_kept.sum())
+        keys = [(level, row.index) for row in patch.rows]
+        self._left_out |= set(itertools.compress(keys, ~is_kept))
         if not is_kept.any():
             return
         new = np.zeros(len(patch.rows) + 1, dtype=np.int64)
-        new[1:][is_kept] = self._first(patch) + np.arange(is_kept.sum())
-        self._next[level] = int(new.max()) + 1
+        new[1:][is_kept] = [self._number(patch, key) for key in itertools.compress(keys, is_kept)]
         rows = [
             replace(row, index=int(index), level=level)
             for row, index in zip(patch.rows, new[1:], strict=True)
@@ -154,14 +156,17 @@ class Writing:
                 free[own & ~largest_piece(own)] = 0
         return free
 
-    def _first(self, patch: Patch) -> int:
-        """Return the number for the first label of a patch."""
-        level, count = patch.level, len(patch.rows)
-        if level not in self._next:  # later the whole array need not be looked at
-            rest = (each for each in self._waiting if each.level == level)
-            count += sum(len(each.rows) for each in rest)
-            self._next[level] = self.edits.levels.next_index(level, count)
-        return self._next[level]
+    def _number(self, patch: Patch, key: tuple[int, int]) -> int:
+        """Return the number of a label of a patch, the same in every plane."""
+        level = patch.level
+        if key not in self._numbers:
+            if level not in self._next:  # later the whole array need not be looked at
+                rest = (each for each in (patch, *self._waiting) if each.level == level)
+                count = len({row.index for each in rest for row in each.rows})
+                self._next[level] = self.edits.levels.next_index(level, count)
+            self._numbers[key] = self._next[level]
+            self._next[level] += 1
+        return self._numbers[key]
 
 
 class Applying:
@@ -218,7 +223,7 @@ def _tile_of(box: Box) -> tuple[int, ...]:
 
 def _patch(found: LevelLabels, level: int, plane: PlaneIndex, rows: Sequence[LabelRow]) -> Patch:
     box = around(found.box(level, row.index) for row in rows)
-    pixels = found.array(level)[slices_of(box)]
+    pixels = found.pixels(level, box)
     lookup = np.zeros(int(pixels.max()) + 1, dtype=np.uint8)  # holds `_LABELS_AT_ONCE`
     lookup[[row.index for row in rows]] = np.arange(1, len(rows) + 1)
     return Patch(level, box, lookup[pixels], tuple(rows), plane)

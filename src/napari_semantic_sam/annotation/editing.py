@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from napari_semantic_sam.annotation import acts
-from napari_semantic_sam.annotation.bulk import Applying, Patch, Writing, has_many_labels
-from napari_semantic_sam.annotation.changes import Change, LabelsChange, Step
-from napari_semantic_sam.annotation.commit import KeepOptions, losses
-from napari_semantic_sam.annotation.edits import Edits, mask_of, row_of
-from napari_semantic_sam.annotation.history import History
+from napari_semantic_sam.annotation.changes import LabelsChange, Step
+from napari_semantic_sam.annotation.commit import losses
+from napari_semantic_sam.annotation.drawing import Drawn
+from napari_semantic_sam.annotation.edits import mask_of, row_of
+from napari_semantic_sam.annotation.stepping import Label, Stepping
 from napari_semantic_sam.inference.cleanup import CleanUp
+from napari_semantic_sam.inference.label_chunks import Stored, within
 from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.label_runs import LabelArray, slices_of
-from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
+from napari_semantic_sam.inference.level_labels import LabelRow
 from napari_semantic_sam.inference.pieces import centre_pixel
 from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.inference.results import Box, CroppedMask
 
-Event = Literal["step", "undo", "redo", "adopt"]
-Listener = Callable[[Event, Step], None]
-Label = tuple[int, int]
-"""Level and number."""
+__all__ = ["Label", "LabelEditing"]
 
 
-class LabelEditing:
+class LabelEditing(Stepping):
     """The labels of a picture, each edit of which is one step that can be undone.
 
     Every method that edits raises `UserError` if a label does not exist or nothing would
@@ -52,23 +49,6 @@ class LabelEditing:
     notice : str
         What the last step did to other labels, for the user; "" for nothing.
     """
-
-    def __init__(self, levels: LevelLabels, history: History | None = None) -> None:
-        self.levels = levels
-        self.history = history or History()
-        self.options = KeepOptions()
-        self.listeners: list[Listener] = []
-        self.notice = ""
-        self._writing: Writing | Applying | None = None
-
-    @property
-    def plane(self) -> PlaneIndex:
-        """The plane of a stack that is worked on; ``()`` if there is only one."""
-        return self.levels.plane
-
-    def go(self, plane: PlaneIndex) -> None:
-        """Work on another plane."""
-        self.levels.plane = plane
 
     def seek(self, level: int, index: int) -> None:
         """Work on a plane that holds some of a label, the nearest one.
@@ -144,58 +124,6 @@ class LabelEditing:
         self._finish(f"clean up label {index} of level {level}", edits)
         return row
 
-    def begin_adding(self, patches: Sequence[Patch]) -> None:
-        """Begin to add many labels as one step; `write_some` and `settle` go on with it.
-
-        Parameters
-        ----------
-        patches : sequence of Patch
-        """
-        self.settle()
-        self._writing = Writing(self.levels, patches, self.options.rule)
-
-    @property
-    def is_writing(self) -> bool:
-        """Whether many labels are being written, for the first time or again."""
-        return self._writing is not None
-
-    def write_some(self) -> int | None:
-        """Write a few of the labels that are being written.
-
-        Returns
-        -------
-        int or None
-            Their level; None if there was nothing left to write.
-
-        Raises
-        ------
-        UserError
-            If the type of a level's array cannot count so far; nothing is added then.
-        """
-        writing, self._writing = self._writing, None
-        if writing is None:
-            return None
-        level = None if writing.is_done else writing.write_next()
-        if not writing.is_done:
-            self._writing = writing
-        elif isinstance(writing, Writing):
-            self._finish("segment the image", writing.edits)
-            self.notice = writing.notice  # even if nothing was written
-        return level
-
-    def settle(self) -> set[int]:
-        """Write all labels that are still being written; every other edit begins with this.
-
-        Returns
-        -------
-        set of int
-            The levels in which some were written.
-        """
-        levels = set()
-        while self._writing is not None:
-            levels.add(self.write_some())
-        return {level for level in levels if level is not None}
-
     def record_stroke(
         self,
         level: int,
@@ -217,30 +145,42 @@ class LabelEditing:
         first : tuple of int, optional
             The plane that they begin with; they are of this plane alone when left out.
         """
-        self.settle()
-        drawn = {self.plane: (before, after)}
+        drawn = [(self.plane, window, before, after)]
         if first is not None:
-            drawn = {
-                tuple(map(sum, zip(first, offset, strict=True))): (before[offset], after[offset])
+            drawn = [
+                (_sum(first, offset), window, before[offset], after[offset])
                 for offset in np.ndindex(before.shape[:-2])
-            }
-        array = self.levels.array(level)
-        for plane, (old, _) in drawn.items():
-            array[plane][slices_of(window)] = old
+            ]
+        self.record_drawn(level, drawn)
+
+    def record_drawn(self, level: int, drawn: Sequence[Drawn]) -> None:
+        """Take over what the user drew in several places of a level, as one step.
+
+        Parameters
+        ----------
+        level : int
+        drawn : sequence of (plane, box, before, after)
+            Boxes that do not overlap; see `record_stroke`.
+        """
+        self.settle()
+        labels = self.levels.store(level)
+        for plane, box, before, _ in drawn:
+            labels[within(plane, slices_of(box))] = before
         with self._edits() as edits:
-            for plane, (_, new) in drawn.items():
+            for plane, box, _, after in drawn:
                 with self.levels.at(plane):
-                    edits.write(level, window, new)
+                    edits.write(level, box, after)
         self._finish(f"draw in level {level}", edits)
 
-    def replace_level(self, level: int, array: LabelArray, rows: Iterable[LabelRow] = ()) -> None:
+    def replace_level(self, level: int, array: Stored, rows: Iterable[LabelRow] = ()) -> None:
         """Use another array for a level, which may be new.
 
         Parameters
         ----------
         level : int
         array : (H, W) integer array
-            Becomes the level's array; the one it had is let go.
+            Becomes the level's array, of large planes a copy in blocks; the one it had is
+            let go.
         rows : iterable of LabelRow, optional
             What is known about its labels; what was known before holds for the others.
 
@@ -262,7 +202,7 @@ class LabelEditing:
             edits.remove(level)
         self._finish(f"remove level {level}", edits)
 
-    def adopt(self, level: int, array: LabelArray, rows: Iterable[LabelRow] = ()) -> None:
+    def adopt(self, level: int, array: Stored, rows: Iterable[LabelRow] = ()) -> None:
         """Use an array that turned up for a level; no step, it was not done here.
 
         Parameters and errors are those of `replace_level`.
@@ -272,31 +212,6 @@ class LabelEditing:
         change = LabelsChange(level, None, None, None, (), tuple(self.levels.rows(level)))
         self._tell("adopt", Step(f"adopt level {level}", (change,)))
 
-    def perform(self, step: Step) -> None:
-        """Do a step that was recorded, as if the user did it now."""
-        self._apply(step)
-        self._record(step)
-
-    def undo(self) -> Step | None:
-        """Take the last step back, and return it; None if there is none."""
-        self.settle()
-        step = self.history.undo()
-        if step:
-            self.notice = ""
-            self._apply(step.reversed())
-            self._tell("undo", step)
-        return step
-
-    def redo(self) -> Step | None:
-        """Make the last step that was taken back again, and return it; None if there is none."""
-        self.settle()
-        step = self.history.redo()
-        if step:
-            self.notice = ""
-            self._apply(step)
-            self._tell("redo", step)
-        return step
-
     def _losses(self, level: int, index: int, to_level: int) -> str:
         """Say what labels of a level lose if a label of another level is written over them."""
         told: dict[str, None] = {}
@@ -305,45 +220,6 @@ class LabelEditing:
                 told[losses(self.mask_of(level, index), self.levels, to_level)] = None
         return " ".join(filter(None, told))
 
-    def _edits(self) -> Edits:
-        """Return a place to edit labels."""
-        self.settle()
-        return Edits(self.levels)
 
-    def _finish(
-        self,
-        text: str,
-        edits: Edits,
-        moved: Mapping[Label, Label] | None = None,
-        notice: str = "",
-    ) -> None:
-        """Record edits that were made as a step, along with what follows from them."""
-        if edits.changes:
-            follow = self._follow(edits.changes, moved or {})
-            self._record(Step(text, (*edits.changes, *follow)), notice)
-
-    def _record(self, step: Step, notice: str = "") -> None:
-        self.notice = notice
-        self.history.push(step)
-        self._tell("step", step)
-
-    def _follow(
-        self, changes: Sequence[LabelsChange], moved: Mapping[Label, Label]
-    ) -> list[Change]:
-        """Make, and return, the changes that follow from changes of labels; here none."""
-        return []
-
-    def _apply(self, step: Step) -> None:
-        """Make the changes of a step, or begin to, and work on a plane that it is about."""
-        if step.planes and self.plane not in step.planes:
-            self.levels.plane = step.planes[0]
-        changes = [change for change in step.changes if isinstance(change, LabelsChange)]
-        if changes:
-            self.settle()
-            self._writing = Applying(self.levels, changes)
-            if not has_many_labels(changes):
-                self.settle()
-
-    def _tell(self, event: Event, step: Step) -> None:
-        for listener in tuple(self.listeners):
-            listener(event, step)
+def _sum(first: PlaneIndex, offset: PlaneIndex) -> PlaneIndex:
+    return tuple(map(sum, zip(first, offset, strict=True)))

@@ -10,7 +10,15 @@ import numpy.typing as npt
 
 from napari_semantic_sam.annotation.changes import LabelsChange, compact
 from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.inference.label_runs import LabelArray, Window, distinct, slices_of
+from napari_semantic_sam.inference.label_chunks import Stored, occupied, within
+from napari_semantic_sam.inference.label_parts import PlaneIndex
+from napari_semantic_sam.inference.label_runs import (
+    LabelArray,
+    Window,
+    box_of,
+    distinct,
+    slices_of,
+)
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 from napari_semantic_sam.inference.results import EMPTY, Box, CroppedMask, tight
 
@@ -81,16 +89,18 @@ class Edits:
         if after != before:
             self.changes.append(LabelsChange(level, None, None, None, before, after))
 
-    def replace(self, level: int, array: LabelArray, rows: Iterable[LabelRow]) -> None:
+    def replace(self, level: int, array: Stored, rows: Iterable[LabelRow]) -> None:
         """Use another array for a level that exists, and what is known about its labels."""
-        old, rows_before = self.levels.array(level), self.levels.rows(level)
+        old, rows_before = self.levels.store(level), self.levels.rows(level)
         self.levels.attach(level, array, [*rows_before, *rows])
+        new = self.levels.store(level)
         # As text, because a score that is not known (NaN) does not even equal itself.
         facts = {row.index: repr(row) for row in rows_before}
         differ = {row.index for row in self.levels.rows(level) if repr(row) != facts.get(row.index)}
-        for plane in np.ndindex(self.levels.stack):
-            before, after = old[plane], array[plane]
-            window, inner = _difference(before, after, (0, 0, *self.levels.shape))
+        for plane, box in _regions(self.levels, old, new):
+            here = within(plane, slices_of(box))
+            before, after = old[here], new[here]
+            window, inner = _difference(before, after, box)
             touched = _labels_of(before[inner], after[inner])
             if touched:
                 noted = tuple(row for row in rows_before if row.index in touched)
@@ -103,7 +113,7 @@ class Edits:
             rows_after = self._rows(level, differ)
             self.changes.append(LabelsChange(level, None, None, None, noted, rows_after))
 
-    def insert(self, level: int, array: LabelArray, rows: Iterable[LabelRow]) -> None:
+    def insert(self, level: int, array: Stored, rows: Iterable[LabelRow]) -> None:
         """Use an array for a level that does not exist yet, and what is known about its labels."""
         self.levels.attach(level, array, rows)
         self.changes += whole(self.levels, level)
@@ -141,17 +151,18 @@ def apply_labels(levels: LevelLabels, change: LabelsChange) -> None:
 
 def whole(levels: LevelLabels, level: int) -> list[LabelsChange]:
     """Return the changes that make a level, as it is now, out of nothing."""
+    labels, rows = levels.store(level), levels.rows(level)
     changes: list[LabelsChange] = []
-    for plane in levels.occupied(level) or [levels.plane]:
-        with levels.at(plane):
-            array = levels.plane_array(level)
-            window, _ = tight(array != 0, 0, 0)
-            pixels = array[slices_of(window)]
-            here = levels.areas(level)
-            rows = tuple(row for row in levels.rows(level) if row.index in here)
+    for plane, box in _regions(levels, labels, labels) or [(levels.plane, EMPTY)]:
+        window, _ = tight(labels[within(plane, slices_of(box))] != 0, *box[:2])
+        if window == EMPTY and levels.occupied(level):
+            continue
+        pixels = labels[within(plane, slices_of(window))]
+        here = _labels_of(pixels) if pixels.size else set()
+        known = tuple(row for row in rows if row.index in here)
         # Only the first one makes the level.
         before = np.zeros_like(pixels) if changes else None
-        changes.append(LabelsChange(level, window, before, pixels, (), rows, plane))
+        changes.append(LabelsChange(level, window, before, pixels, (), known, plane))
     return changes
 
 
@@ -184,6 +195,15 @@ def mask_of(levels: LevelLabels, level: int, index: int) -> CroppedMask:
             f"Label {index} of level {level} is not in this slice; go to one that it is in."
         )
     return CroppedMask(*tight(levels.pixels(level, box) == index, *box[:2]), levels.shape)
+
+
+def _regions(levels: LevelLabels, *labels: Stored) -> list[tuple[PlaneIndex, Box]]:
+    """Return boxes of planes that hold all labels of each, in order."""
+    return [
+        (plane, box)
+        for plane in np.ndindex(levels.stack)
+        for box in sorted({box_of(each) for some in labels for each in occupied(some, plane)})
+    ]
 
 
 def _difference(before: LabelArray, after: LabelArray, box: Box) -> tuple[Box, Window]:

@@ -12,7 +12,7 @@ from napari_semantic_sam.inference.image.source import ImageSource
 from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.inference.results import CroppedMask
-from napari_semantic_sam.inference.tiles.scale import choose_scale
+from napari_semantic_sam.inference.tiles.scale import ObjectSize, choose_scale, seen_at
 from napari_semantic_sam.model.config import Kind
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ class Request:
         For `load_model`.
     plane : tuple of int
         Of a stack, the plane to begin with.
-    object_size : float, optional
-        Pixels of the picture across a typical object, see `choose_scale`.
+    object_size : ObjectSize, optional
+        Of typical objects, see `choose_scale`.
     """
 
     source: ImageSource
     checkpoint: str
     device: str
     plane: PlaneIndex = ()
-    object_size: float | None = None
+    object_size: ObjectSize | None = None
 
     @property
     def name(self) -> str:
@@ -107,6 +107,16 @@ class OpenPicture:
         embedding = self.model.predictor.embed_plane(self.source.plane(plane), scale=self.scale)
         return replace(self, embedding=embedding, plane=plane)
 
+    def at_scale(self, scale: float | None) -> OpenPicture:
+        """Return the same plane as an earlier annotation saw it; nothing is read yet."""
+        if scale == self.scale:
+            return self
+        predictor = self.model.predictor
+        embedding = predictor.embed_plane(self.source.plane(self.plane), scale=scale)
+        seen = choose_scale(self.source.shape, predictor.model.config, scale=scale)
+        because = f"The annotation was made so before: {seen_at(seen.scale)}."
+        return replace(self, embedding=embedding, scale=scale, because=because)
+
 
 def open_picture(
     request: Request,
@@ -146,7 +156,10 @@ def open_picture(
         return None
     report(f"Embedding {request.name} …", None)
     choice = choose_scale(
-        request.source.shape, loaded.predictor.model.config, object_size=request.object_size
+        request.source.shape,
+        loaded.predictor.model.config,
+        object_size=request.object_size,
+        pixel_size=request.source.pixel_size,
     )
     scale = None if request.object_size is None else choice.scale
     embedding = loaded.predictor.embed_plane(request.source.plane(request.plane), scale=scale)

@@ -12,7 +12,6 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from napari_semantic_sam.annotation.changes import LabelsChange, Step
-from napari_semantic_sam.annotation.editing import Event
 from napari_semantic_sam.annotation.journal_header import Header
 from napari_semantic_sam.annotation.label_codec import (
     Plain,
@@ -22,6 +21,7 @@ from napari_semantic_sam.annotation.label_codec import (
 )
 from napari_semantic_sam.annotation.line_writer import LineWriter
 from napari_semantic_sam.annotation.step_codec import encode_step
+from napari_semantic_sam.annotation.stepping import Event
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.level_labels import LevelLabels
 from napari_semantic_sam.io.files import make_folder

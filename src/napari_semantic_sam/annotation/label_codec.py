@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_semantic_sam.inference.label_arrays import is_large, zeros
+from napari_semantic_sam.inference.label_chunks import Stored, occupied, within
 from napari_semantic_sam.inference.label_parts import PlaneIndex
-from napari_semantic_sam.inference.label_runs import LabelArray, runs
+from napari_semantic_sam.inference.label_runs import LabelArray, box_of, runs, slices_of
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 from napari_semantic_sam.inference.prompt import Prompt
+from napari_semantic_sam.inference.results import Box
 
 Plain = dict[str, Any]
 
@@ -67,42 +70,51 @@ def decode_labels(data: Mapping[str, Any]) -> npt.NDArray[Any]:
 
 @dataclass(frozen=True, eq=False)
 class LevelPixels:
-    """The labels of a level of a picture, without the planes of a stack that have none.
+    """The labels of a level of a picture, without planes and blocks that have none.
 
     Attributes
     ----------
     shape : tuple of int
         ``(H, W)``, for a stack with the lengths of its other axes before them.
     dtype : str
-    planes : mapping of PlaneIndex to (H, W) integer array
+    parts : tuple of (PlaneIndex, Box, (h, w) integer array)
+        Windows of planes; they do not overlap.
     """
 
     shape: tuple[int, ...]
     dtype: str
-    planes: Mapping[PlaneIndex, LabelArray]
+    parts: tuple[tuple[PlaneIndex, Box, LabelArray], ...]
 
-    def array(self) -> LabelArray:
+    def array(self) -> Stored:
         """Return all of them in a new array."""
-        array: LabelArray = np.zeros(self.shape, dtype=self.dtype)
-        for plane, pixels in self.planes.items():
-            array[plane] = pixels
+        array = zeros(self.shape, self.dtype)
+        for plane, box, pixels in self.parts:
+            array[within(plane, slices_of(box))] = pixels
         return array
 
 
 def whole_level(levels: LevelLabels, level: int) -> LevelPixels:
     """Return a copy of all labels of a level."""
-    array = levels.array(level)
-    planes = {plane: array[plane].copy() for plane in levels.occupied(level)}
-    return LevelPixels(array.shape, array.dtype.name, planes)
+    labels = levels.store(level)
+    parts = tuple(
+        (plane, box_of(window), np.array(labels[within(plane, window)]))
+        for plane in levels.occupied(level)
+        for window in occupied(labels, plane)
+    )
+    return LevelPixels(labels.shape, labels.dtype.name, parts)
 
 
 def encode_level(level: LevelPixels) -> Plain:
-    """Return the labels of a level; one plane as ``labels``, those of a stack as ``planes``."""
-    if len(level.shape) == 2:
-        return {"labels": encode_labels(level.array())}
+    """Return the labels of a level; one plane as ``labels``, others as ``planes``.
+
+    Of a large plane there are several, each with its upper left corner as ``at``.
+    """
+    if len(level.shape) == 2 and not is_large(level.shape):
+        return {"labels": encode_labels(np.asarray(level.array()))}
     planes = [
         {"plane": list(map(int, plane)), "labels": encode_labels(pixels)}
-        for plane, pixels in level.planes.items()
+        | ({"at": list(map(int, box[:2]))} if is_large(level.shape) else {})
+        for plane, box, pixels in level.parts
     ]
     return {"shape": list(level.shape), "dtype": level.dtype, "planes": planes}
 
@@ -117,9 +129,15 @@ def decode_level(data: Mapping[str, Any]) -> LevelPixels:
     """
     if "labels" in data:
         array = decode_labels(data["labels"])
-        return LevelPixels(array.shape, array.dtype.name, {(): array})
-    planes = {tuple(each["plane"]): decode_labels(each["labels"]) for each in data["planes"]}
-    return LevelPixels(tuple(data["shape"]), data["dtype"], planes)
+        return LevelPixels(array.shape, array.dtype.name, (((), (0, 0, *array.shape), array),))
+    return LevelPixels(tuple(data["shape"]), data["dtype"], tuple(map(_part, data["planes"])))
+
+
+def _part(data: Mapping[str, Any]) -> tuple[PlaneIndex, Box, LabelArray]:
+    pixels = decode_labels(data["labels"])
+    top, left = data.get("at", (0, 0))
+    height, width = pixels.shape
+    return tuple(data["plane"]), (top, left, top + height, left + width), pixels
 
 
 def encode_row(row: LabelRow) -> Plain:

@@ -15,7 +15,6 @@ from napari_semantic_sam.annotation.changes import (
     PromptsChange,
     Step,
 )
-from napari_semantic_sam.annotation.editing import Label
 from napari_semantic_sam.annotation.editing_several import SeveralEditing
 from napari_semantic_sam.annotation.found import FoundCandidates
 from napari_semantic_sam.annotation.groups import (
@@ -25,6 +24,7 @@ from napari_semantic_sam.annotation.groups import (
     describe_prompts,
 )
 from napari_semantic_sam.annotation.history import History
+from napari_semantic_sam.annotation.stepping import Label
 from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.level_labels import LevelLabels
 from napari_semantic_sam.inference.prompt import Prompt

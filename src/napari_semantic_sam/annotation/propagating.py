@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from napari_semantic_sam.annotation.engine import OpenPicture, Report
+from napari_semantic_sam.inference.appearance import appearance
 from napari_semantic_sam.inference.drift import Drifts
 from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.propagation import Propagated, asking, propagate
-from napari_semantic_sam.inference.results import Candidate, CroppedMask
+from napari_semantic_sam.inference.results import Box, Candidate, CroppedMask
 from napari_semantic_sam.inference.standing_out import stands_out
 
 _MOST_PIXELS = 2**22
-"""Of slices that are read whole, to see how things move and stand out from one to the next."""
+"""Of slices that are read whole, to see how things move from one to the next."""
 _MOST_LISTED = 12
 """Slices of which the agreement is told one by one; of more, the weakest."""
 
@@ -118,20 +118,22 @@ def follow(
 
 
 def _looking(planes: Sequence[OpenPicture]) -> dict[str, Any]:
-    """Return what looks at the slices themselves, as long as they are small enough to be read."""
-    height, width = planes[0].source.shape
-    if height * width > _MOST_PIXELS:
-        return {}
+    """Return what looks at the slices themselves; at whole ones only if they are small."""
 
-    @lru_cache(maxsize=2)
-    def read(index: int) -> npt.NDArray[np.float32]:
+    def read(index: int, box: Box) -> npt.NDArray[Any]:
         opened = planes[index]
-        return opened.source.plane(opened.plane).read((0, 0, height, width))
+        # As they are: the contrast of each plane is its own.
+        return opened.source.plane(opened.plane).levels[0].read(box)
 
-    return {
-        "displacement": Drifts(read),
-        "contrast": lambda index, mask: stands_out(read(index), mask),
+    looking: dict[str, Any] = {
+        "contrast": partial(stands_out, read),
+        "appearance": partial(appearance, read),
     }
+    height, width = planes[0].source.shape
+    if height * width <= _MOST_PIXELS:
+        whole = lru_cache(maxsize=2)(lambda index: read(index, (0, 0, height, width)))
+        looking["displacement"] = Drifts(whole)
+    return looking
 
 
 def _scores_text(scores: Mapping[int, float]) -> str:

@@ -15,7 +15,7 @@ from napari_semantic_sam.annotation.label_codec import LevelPixels, decode_level
 from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.annotation.step_codec import decode_step
 from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.inference.label_runs import LabelArray
+from napari_semantic_sam.inference.label_chunks import Stored
 from napari_semantic_sam.inference.level_labels import LabelRow
 
 
@@ -28,7 +28,7 @@ class WholeLevel:
     rows: tuple[LabelRow, ...]
 
     @property
-    def array(self) -> LabelArray:
+    def array(self) -> Stored:
         """Return the labels in a new array."""
         return self.pixels.array()
 

@@ -13,11 +13,11 @@ import numpy.typing as npt
 from napari_semantic_sam.annotation.acts import write_mask
 from napari_semantic_sam.annotation.changes import Groups, Step
 from napari_semantic_sam.annotation.commit import Planned, cut_to_rule, refined_label
-from napari_semantic_sam.annotation.editing import Event
 from napari_semantic_sam.annotation.edits import Edits, mask_of
 from napari_semantic_sam.annotation.journal_header import Header, source_hash
 from napari_semantic_sam.annotation.recording import Made, Recording, read_journal
 from napari_semantic_sam.annotation.session import AnnotationSession
+from napari_semantic_sam.annotation.stepping import Event
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.combination import combine
 from napari_semantic_sam.inference.image.source import ImageSource

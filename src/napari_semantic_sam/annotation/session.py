@@ -17,17 +17,20 @@ from napari_semantic_sam.annotation.commit import (
     refined_label,
     source_of,
 )
-from napari_semantic_sam.annotation.editing import Label
 from napari_semantic_sam.annotation.edits import Edits, row_of
 from napari_semantic_sam.annotation.history import History
 from napari_semantic_sam.annotation.prompting import Prompting
 from napari_semantic_sam.annotation.propagating import Followed, Start
+from napari_semantic_sam.annotation.stepping import Label
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.cleanup import CleanUp
 from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 from napari_semantic_sam.inference.results import Candidate, CroppedMask
 from napari_semantic_sam.model.config import Kind
+
+_LEAST_FREE = 0.05
+"""Of a mask, for it to be kept around labels: of an object kept before only a rim would be left."""
 
 
 class AnnotationSession(Prompting):
@@ -100,7 +103,9 @@ class AnnotationSession(Prompting):
                     row = write_mask(edits, plan, source_of(self._prompts))
                     written[index] = (row.level, row.index)
                 else:
-                    notices.append(f"In level {plan.level} nothing under the mask was free.")
+                    notices.append(
+                        f"In level {plan.level} (nearly) nothing under the mask was free."
+                    )
         if not edits.changes:
             raise UserError(self._refusal())
         self._finish_keep(edits, written, " ".join(filter(None, notices)))
@@ -184,8 +189,11 @@ class AnnotationSession(Prompting):
             refined = refined_label(prompts, self.levels) or (level, 0)
             level = self.target_level or refined[0]
             refines = refined[1] if refined[0] == level else 0
-        mask = cut_to_rule(mask, self.levels, level, self.options.rule, prompts, refines)
-        return Planned(index, level, mask, refines)
+        rule = self.options.rule
+        free = cut_to_rule(mask, self.levels, level, rule, prompts, refines)
+        if rule == "keep" and free.area < _LEAST_FREE * mask.area:
+            free = replace(free, crop=np.zeros_like(free.crop))
+        return Planned(index, level, free, refines)
 
     def _refusal(self) -> str:
         state = self.current
@@ -194,8 +202,8 @@ class AnnotationSession(Prompting):
             return f"This mask is kept already: it is label {row.index} of level {row.level}."
         levels = _levels(plan.level for plan in self.preview())
         return (
-            f"Nothing was kept: all that the mask covers in {levels} has labels already; "
-            'choose the rule "replace", or another level.'
+            f"Nothing was kept: (nearly) all that the mask covers in {levels} has labels already; "
+            "choose the rule “Replace what is covered”, or another level."
         )
 
     def _finish_keep(self, edits: Edits, written: Mapping[int, Label], notice: str) -> None:

@@ -121,8 +121,8 @@ def unlabelled_clicks(levels: LevelLabels) -> list[Click]:
 
 def is_labelled(levels: LevelLabels, click: Click) -> bool:
     """Whether a point has a label in any level."""
-    pixel = int(click[0]), int(click[1])
-    return any(levels.plane_array(level)[pixel] for level in levels.levels)
+    y, x = int(click[0]), int(click[1])
+    return any(levels.pixels(level, (y, x, y + 1, x + 1)).any() for level in levels.levels)
 
 
 def _grid(shape: tuple[int, ...]) -> list[Click]:

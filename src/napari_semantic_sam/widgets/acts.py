@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import napari.viewer
+from napari.layers import Labels
 from napari.utils.notifications import show_warning
 from psygnal import Signal
 
@@ -48,6 +49,10 @@ class Acts:
     def session(self) -> AnnotationSession | None:
         """The session in progress."""
         return self._view.session if self._view else None
+
+    def level_layer(self, level: int) -> Labels | None:
+        """Return the layer of a level of the session in progress."""
+        return self._view.levels.layer(level) if self._view else None
 
     @property
     def positive(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import napari.viewer
@@ -12,9 +13,10 @@ from napari.utils.events import Event
 from qtpy.QtCore import QTimer
 
 from napari_semantic_sam.annotation.engine import LoadedModel, OpenPicture
-from napari_semantic_sam.annotation.propagating import Followed
+from napari_semantic_sam.annotation.propagating import Followed, follow
 from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.tiles.scale import ObjectSize
 from napari_semantic_sam.widgets import layers as make
 from napari_semantic_sam.widgets.acts import Acts
 from napari_semantic_sam.widgets.automatic.runner import AutomaticRun
@@ -27,9 +29,9 @@ from napari_semantic_sam.widgets.journal import JournalKeeper
 from napari_semantic_sam.widgets.messages import MESSAGES
 from napari_semantic_sam.widgets.next_region import NextRegion
 from napari_semantic_sam.widgets.opening import Opened, Opener, tell, warn
-from napari_semantic_sam.widgets.propagation import Propagation
 from napari_semantic_sam.widgets.session_view import SessionView
 from napari_semantic_sam.widgets.shortcuts import SHORTCUTS
+from napari_semantic_sam.widgets.single_job import SingleJob
 from napari_semantic_sam.widgets.wheel import LevelWheel
 from napari_semantic_sam.widgets.worker import Progress
 
@@ -53,7 +55,7 @@ class Annotator(Acts):
     hover : bool
         Whether the mask under the mouse is shown.
     next_region : NextRegion
-    propagation : Propagation
+    propagation : SingleJob
     automatic : AutomaticRun
     keeper : JournalKeeper
     """
@@ -65,7 +67,7 @@ class Annotator(Acts):
         self.hover = False
         self._opener = Opener(viewer, self._on_opened, self.changed.emit)
         self.next_region = NextRegion(viewer, self.changed.emit)
-        self.propagation = Propagation(self.changed.emit, self._on_followed)
+        self.propagation = SingleJob(self.changed.emit, self._on_followed)
         self.automatic = AutomaticRun(viewer, self.changed.emit)
         self.keeper = JournalKeeper(self._on_offer, self._on_restored)
         self._names: dict[Image, str] = {}
@@ -124,14 +126,14 @@ class Annotator(Acts):
         *,
         as_displayed: bool = False,
         channels: Channels | None = None,
-        object_size: float | None = None,
+        object_size: ObjectSize | None = None,
     ) -> None:
         """Embed an image beside the user interface, then begin a session on it.
 
         A session in progress stays until the new one begins. The two axes of the image that
         are on display make its planes; the others are walked, except for that of channels.
         With `as_displayed` the model sees a grey image with the contrast limits of its layer.
-        `object_size`, in pixels, sets how large the model sees the image.
+        `object_size` sets how large the model sees the image.
         """
         self._opener.start(
             image,
@@ -159,6 +161,7 @@ class Annotator(Acts):
         """Stop, and let go of the viewer."""
         self.changed.disconnect()
         self.stop()
+        self._opener.close()
         self._wheel.detach()
         for name in _LAYER_EVENTS:
             getattr(self._viewer.layers.events, name).disconnect(self._on_layers)
@@ -217,7 +220,8 @@ class Annotator(Acts):
             label = view.label_to_follow()
             if label is None:
                 raise UserError(MESSAGES["no start"])
-            self.propagation.begin(view.picture, view.session.begin_following(*label))
+            picture, start = view.picture, view.session.begin_following(*label)
+            self.propagation.start(lambda job: follow(picture, start, job.report, job.is_cancelled))
 
         self._act(do)
 
@@ -241,9 +245,9 @@ class Annotator(Acts):
     def _on_offer(self) -> None:
         self.changed.emit()
 
-    def _on_restored(self, session: AnnotationSession) -> None:
+    def _on_restored(self, session: AnnotationSession, picture: OpenPicture) -> None:
         if self._view:
-            self._begin_session(self._view.opened, session)
+            self._begin_session(replace(self._view.opened, picture=picture), session)
 
     def _begin_session(self, opened: Opened, session: AnnotationSession | None = None) -> None:
         """Show a session, a new one if there is none to go on with."""

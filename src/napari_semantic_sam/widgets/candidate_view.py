@@ -53,7 +53,8 @@ class CandidateView:
     def _on_tidied(self, candidates: tuple[Candidate, ...], job: Job) -> None:
         if job.error is not None:
             raise job.error
-        if candidates == self._to_keep:
+        # Meanwhile the user may have begun another object, which has none yet.
+        if self._session.current.candidates and candidates == self._to_keep:
             self._draw()
 
     def _draw(self) -> None:

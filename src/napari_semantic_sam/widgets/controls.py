@@ -78,11 +78,12 @@ def plain_text(name: str) -> QLabel:
     return made
 
 
-def add_row(form: QFormLayout, name: str, widget: QWidget) -> None:
-    """Add a control with its caption, whose Alt key leads to the control."""
+def add_row(form: QFormLayout, name: str, widget: QWidget) -> tuple[QWidget, QWidget]:
+    """Add a control with its caption, whose Alt key leads to the control, and return both."""
     caption = label(name)
     caption.setBuddy(widget)
     form.addRow(caption, widget)
+    return caption, widget
 
 
 def compact(layout: QLayout) -> None:

@@ -55,6 +55,7 @@ class _Restored:
 
     session: AnnotationSession
     recording: Recording
+    opened: OpenPicture
 
     @property
     def path(self) -> Path:
@@ -70,8 +71,9 @@ class JournalKeeper(QObject):
     on_change : bound method
         Called, as long as its object lives, when `offer` changes.
     on_restored : bound method
-        Called likewise with the session that `restore` made. Whoever shows it calls `end`
-        for the session so far and `begin` with the new one, which goes on with its journal.
+        Called likewise with the session that `restore` made, and the picture at the scale at
+        which it was annotated. Whoever shows it calls `end` for the session so far and `begin`
+        with the new one, which goes on with its journal.
     """
 
     _problem = Signal(str)
@@ -79,7 +81,7 @@ class JournalKeeper(QObject):
     def __init__(
         self,
         on_change: Callable[[], None],
-        on_restored: Callable[[AnnotationSession], None],
+        on_restored: Callable[[AnnotationSession, OpenPicture], None],
     ) -> None:
         super().__init__()
         self._on_change = weakref.WeakMethod(on_change)
@@ -172,7 +174,7 @@ class JournalKeeper(QObject):
         self._restored = job.result
         restored = self._on_restored()
         if restored:
-            restored(job.result.session)
+            restored(job.result.session, job.result.opened)
 
     def _check_labels(self, restored: _Restored) -> None:
         """Refuse to put aside labels that are on the screen and not in the journal."""
@@ -217,7 +219,7 @@ def _restored_session(path: Path, levels: LevelLabels, opened: OpenPicture) -> _
     recording = read_journal(path)
     session = AnnotationSession(levels, opened.model.prompt_kinds)
     restore(recording, session)
-    return _Restored(session, recording)
+    return _Restored(session, recording, opened.at_scale(recording.header.scale))
 
 
 def _whole_levels(recording: Recording, level: int) -> list[WholeLevel]:

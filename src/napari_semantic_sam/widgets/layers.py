@@ -10,9 +10,11 @@ from napari.components import LayerList
 from napari.layers import Image, Labels, Layer
 from napari.utils.events import EventEmitter
 
-from napari_semantic_sam.inference.label_runs import LabelArray
+from napari_semantic_sam.inference.label_chunks import ChunkedLabels, Stored
 from napari_semantic_sam.inference.level_labels import COLUMNS, LabelRow, to_columns
 from napari_semantic_sam.widgets.frame import Coordinates, Frame
+from napari_semantic_sam.widgets.large_labels import Labels as LargeLabels
+from napari_semantic_sam.widgets.large_labels import large_labels
 from napari_semantic_sam.widgets.tables import (
     BOXES,
     CLICKS,
@@ -102,17 +104,35 @@ def find_tool(layers: Sequence[Layer], image: Image, role: str) -> Layer | None:
     return orphans[0]
 
 
-def level_layer(image: Image, level: int, data: LabelArray, frame: Frame) -> Labels:
-    """Return a layer for the labels of one level, an array that it shares."""
+def level_layer(
+    image: Image, level: int, data: Stored, frame: Frame, *, visible: bool = True
+) -> Labels:
+    """Return a layer for the labels of one level, which it shares.
+
+    Parameters
+    ----------
+    image : Image
+    level : int
+    data : integer array, or labels in blocks
+        An array has the axes of the layer, see `Frame.in_layer`.
+    frame : Frame
+    visible : bool, optional
+        A layer that is shown later is inserted sooner.
+    """
     axes = {"axes": frame.letters(image.axis_labels)} if frame.ndim > 2 else {}
-    layer = Labels(
-        data,
-        name=LEVEL_LAYER_NAME.format(image=image.name, level=level),
-        opacity=0.5,  # nested labels and the image stay visible
-        metadata={METADATA_KEY: {**identity(image), "level": level, **axes}},
+    options: dict[str, Any] = {
+        "name": LEVEL_LAYER_NAME.format(image=image.name, level=level),
+        "opacity": 0.5,  # nested labels and the image stay visible
+        "metadata": {METADATA_KEY: {**identity(image), "level": level, **axes}},
+        "visible": False,  # else napari draws it now, with other colours, and when it is inserted
         **frame.placement(image),
-    )
+    }
+    if isinstance(data, ChunkedLabels):
+        layer: Labels = large_labels(data, frame, **options)
+    else:
+        layer = Labels(data, **options)
     layer.new_colormap(seed=level)  # label 1 of two levels must not look the same
+    layer.visible = visible
     return layer
 
 
@@ -126,7 +146,11 @@ def level_layers(
         if not isinstance(layer, Labels) or not belongs_to(layer, image):
             continue
         # A level layer may have been given other data, which cannot be shared.
-        if "level" in record and isinstance(layer.data, np.ndarray) and layer.data.shape == shape:
+        if isinstance(layer, LargeLabels):
+            is_known = layer.shows_pyramid
+        else:
+            is_known = isinstance(layer.data, np.ndarray)
+        if "level" in record and is_known and layer.data.shape == shape:
             found[record["level"]] = layer
     return found
 

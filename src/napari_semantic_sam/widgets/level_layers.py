@@ -6,25 +6,28 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 from napari.components import LayerList
 from napari.layers import Image, Labels
 from napari.utils.events import Event
 
 from napari_semantic_sam.annotation.session import AnnotationSession
-from napari_semantic_sam.inference.label_runs import LabelArray, measure
+from napari_semantic_sam.inference.label_chunks import ChunkedLabels
+from napari_semantic_sam.inference.label_runs import measure
 from napari_semantic_sam.inference.level_labels import COLUMNS, LabelRow
 from napari_semantic_sam.widgets import layers as make
 from napari_semantic_sam.widgets.frame import Frame
 from napari_semantic_sam.widgets.history_keys import HistoryKeys
+from napari_semantic_sam.widgets.large_labels import Labels as LargeLabels
+from napari_semantic_sam.widgets.level_data import LevelData
 from napari_semantic_sam.widgets.strokes import read_stroke
 
 
 class LevelLayers:
     """Shares the arrays of a session's levels with Labels layers, one per level.
 
-    Level layers the image has already are taken over. What the user does to one of them, a
-    stroke, other data or deleting it, becomes a step of the session.
+    Level layers the image has already are taken over; of a large picture, in a layer of
+    `large_labels`. What the user does to one of them, a stroke, other data or deleting it,
+    becomes a step of the session.
 
     Parameters
     ----------
@@ -55,6 +58,7 @@ class LevelLayers:
         self._image = image
         self._frame = frame
         self._session = session
+        self._data = LevelData(session.levels, frame)
         self._record = record
         self._keys = keys
         self._tell = on_edit
@@ -69,6 +73,14 @@ class LevelLayers:
     def layer(self, level: int) -> Labels | None:
         """Return the layer of a level, None if there is none."""
         return self._connected.get(level)
+
+    def label_at(self, level: int, position: tuple[float, ...]) -> int:
+        """Return the label of a level on the screen at a world position, 0 for none."""
+        layer = self._connected.get(level)
+        found = layer.get_value(position, world=True) if layer else None
+        if isinstance(found, tuple):  # a multiscale layer says on which scale it looked
+            found = found[1]
+        return int(found or 0)
 
     def level_of(self, layer: object) -> int | None:
         """Return the level that a layer shows, None if it is none of these."""
@@ -100,11 +112,14 @@ class LevelLayers:
             Those in which only facts about labels changed.
         """
         changed = set(levels)
-        for level in sorted(changed):
-            if level in self._session.levels.levels:
-                self._show_pixels(level)
-            elif level in self._connected:
-                self._take_away(level)
+        present = changed.intersection(self._session.levels.levels)
+        gone = changed.intersection(self._connected) - present
+        if gone:
+            with self._layers.batched_update():  # napari tidies up after each batch, slowly
+                for level in sorted(gone):
+                    self._take_away(level)
+        for level in sorted(present):
+            self._show_pixels(level)
         self._show_rows(min(changed.union(facts), default=0))
 
     def show_all(self) -> None:
@@ -127,9 +142,10 @@ class LevelLayers:
         found = make.level_layers(self._layers, self._image, self._frame.own_lengths)
         for level, layer in sorted(found.items()):  # so that parents are looked for once
             if level not in present:
-                self._session.levels.attach(level, self._labels_in(layer), make.rows_in(layer))
-            self._connect(level, layer)
-        self.show(present)
+                self._session.levels.attach(level, self._data.in_layer(layer), make.rows_in(layer))
+            self._connect(level, self._fitting(level, layer))
+        copied = {level for level in found if not self._data.is_in(level, self._connected[level])}
+        self.show({*present, *copied})
         self._show_rows(min(found, default=0))
 
     def _find(self) -> dict[int, Labels]:
@@ -140,28 +156,33 @@ class LevelLayers:
         return found | make.level_layers(used, self._image, shape)
 
     def _show_pixels(self, level: int) -> None:
-        data = self._data_of(level)
         with self._quietly():
             is_new = level not in self._connected and level not in self._deleted
             if level not in self._connected:
-                self._bring(level, data)
+                self._bring(level)
             layer = self._connected[level]
             make.note(layer, self._record)
-            if not _is_same(layer.data, data):
-                layer.data = data
+            labels = self._session.levels.store(level)
+            if isinstance(layer, LargeLabels) and isinstance(labels, ChunkedLabels):
+                if not is_new:
+                    layer.show_labels(labels, self._frame)
+            elif not self._data.is_in(level, layer):
+                layer.data = self._data.of(level)
             elif not is_new:  # drawing a large layer takes a while
-                layer.refresh()
+                layer.refresh(extent=False)
         self._refreshed.discard(layer)
 
-    def _bring(self, level: int, data: LabelArray) -> None:
+    def _bring(self, level: int) -> None:
         """Insert a layer for a level, the one that was there before if there was one."""
         layer = self._deleted.pop(level, None)
         if layer is None:
-            layer = make.level_layer(self._image, level, data, self._frame)
+            layer, visible = self._new_layer(level, visible=False), True
         else:
             make.place(layer, self._image, self._frame)
+            visible, layer.visible = layer.visible, False
         index = make.index_below_finer(self._layers, self._image, level)
         make.insert_quietly(self._layers, index, layer)
+        layer.visible = visible  # not before, or napari draws it twice
         self._connect(level, layer)
 
     def _show_rows(self, changed: int) -> None:
@@ -194,19 +215,42 @@ class LevelLayers:
 
     def _adopt(self, level: int, layer: Labels) -> None:
         self._deleted.pop(level, None)
-        self._connect(level, layer)
-        self._take_over(level, layer)
+        self._session.adopt(level, self._data.in_layer(layer), make.rows_in(layer))
+        self._connect(level, self._fitting(level, layer))
+        if not self._data.is_in(level, self._connected[level]):
+            self._show_pixels(level)
+        self._show_rows(level)
 
     def _take_over(self, level: int, layer: Labels) -> None:
-        self._session.adopt(level, self._labels_in(layer), make.rows_in(layer))
+        self._session.adopt(level, self._data.in_layer(layer), make.rows_in(layer))
         self._show_rows(level)
+
+    def _fitting(self, level: int, layer: Labels) -> Labels:
+        """Return a layer that can share the labels of a level, in place of one that cannot."""
+        if self._data.fits(level, layer):
+            return layer
+        other = self._new_layer(level, visible=layer.visible)
+        other.metadata, other.features = layer.metadata, layer.features
+        other.name, other.opacity = layer.name, layer.opacity
+        other.colormap = layer.colormap
+        index, was_active = self._layers.index(layer), self._layers.selection.active == layer
+        with self._quietly():
+            self._layers.remove(layer)
+            make.insert_quietly(self._layers, index, other)
+        if was_active:
+            self._layers.selection.active = other
+        return other
+
+    def _new_layer(self, level: int, *, visible: bool) -> Labels:
+        data = self._data.of(level)
+        return make.level_layer(self._image, level, data, self._frame, visible=visible)
 
     def _is_drawn_on(self, level: int, layer: Labels) -> bool:
         """Whether something wrote pixels that neither the session nor the user's brush wrote.
 
         Only the plane on display is looked at.
         """
-        if layer not in self._refreshed:
+        if layer not in self._refreshed or isinstance(layer, LargeLabels):
             return False
         self._refreshed.discard(layer)
         levels = self._session.levels
@@ -218,16 +262,8 @@ class LevelLayers:
         columns, shown, table = list(COLUMNS), self._tables[layer], layer.features
         rows = make.rows_in(layer)
         if rows and not table[columns].equals(shown[columns]):
-            self._session.replace_level(level, self._labels_in(layer), rows)
+            self._session.replace_level(level, self._data.in_layer(layer), rows)
         self._show_rows(level)
-
-    def _data_of(self, level: int) -> LabelArray:
-        """Return the labels of a level as its layer has them."""
-        return self._frame.in_layer(self._session.levels.array(level))
-
-    def _labels_in(self, layer: Labels) -> LabelArray:
-        """Return the labels of a layer as the session has them."""
-        return self._frame.in_session(layer.data)
 
     def _connect(self, level: int, layer: Labels) -> None:
         self._connected[level] = layer
@@ -261,6 +297,16 @@ class LevelLayers:
         if level is None:
             return
         self._session.settle()  # before the stroke is taken out of the pixels again
+        if isinstance(layer, LargeLabels):
+            self.reconcile()
+            self._session.record_drawn(level, event.value)
+        else:
+            self._record_stroke(level, event)
+        self._show_rows(level)
+        self._tell()
+
+    def _record_stroke(self, level: int, event: Event) -> None:
+        layer = event.source
         region, before, after = read_stroke(event.value, layer.data)
         # The session remembers it. Two memories would not agree once one of them is used.
         event.value.clear()
@@ -269,17 +315,15 @@ class LevelLayers:
         first, box = self._frame.region(region)
         old, new = self._frame.in_session(before), self._frame.in_session(after)
         self._session.record_stroke(level, box, old, new, first)
-        self._show_rows(level)
-        self._tell()
 
     def _on_data(self, event: Event) -> None:
         layer, level = event.source, self.level_of(event.source)
         if self._writing or level is None:
             return
-        if _is_same(layer.data, self._data_of(level)):
+        if self._data.is_in(level, layer):
             return
         if make.level_layers([layer], self._image, self._frame.own_lengths):
-            self._session.replace_level(level, self._labels_in(layer), make.rows_in(layer))
+            self._session.replace_level(level, self._data.in_layer(layer), make.rows_in(layer))
             self.show([level])
         else:  # what it is now cannot be a level of this picture
             self.reconcile()
@@ -288,15 +332,3 @@ class LevelLayers:
     def _on_refresh(self, event: Event) -> None:
         if not self._writing:
             self._refreshed.add(event.source)
-
-
-def _is_same(data: object, labels: LabelArray) -> bool:
-    """Whether a layer has just these labels, perhaps as another view of the same memory."""
-    if not isinstance(data, np.ndarray) or (data.shape, data.dtype) != (labels.shape, labels.dtype):
-        return False
-    return data.ctypes.data == labels.ctypes.data and _steps(data) == _steps(labels)
-
-
-def _steps(array: LabelArray) -> list[int]:
-    """Return the strides that matter."""
-    return [step for step, n in zip(array.strides, array.shape, strict=True) if n > 1]

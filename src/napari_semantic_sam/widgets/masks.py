@@ -60,7 +60,7 @@ class MaskChooser(QWidget):
         self.slider.setEnabled(count > 1)
         self.list.setEnabled(count > 0)
         self.list.show_rows(self._rows(state), state.index)
-        self.keep_button.setEnabled(count > 0)
+        self.keep_button.setEnabled(bool(state.to_keep))
         self.position.setText(progress.text if progress else _position_text(session, state))
 
     def _rows(self, state: GroupState) -> list[CandidateRow]:

@@ -34,6 +34,7 @@ class Memory:
         self._preferences = Preferences(self._on_preference)
         for name in ("model", "device", "contrast", "separate", "hover", "rule", "folded"):
             self._on_preference(name)
+        sections["source"].set_open(True)  # the button that begins is in there
         annotator.changed.connect(self._remember_annotator)
         source.changed.connect(self._remember_source)
         for section in sections.values():

@@ -29,10 +29,18 @@ MESSAGES: Final = {
     "no shape": "No shape is selected; draw one in a Shapes layer, or select one there, or look "
     "for objects in the whole image.",
     "shape outside": "The selected shape lies outside of “{image}”; draw it on the image.",
+    "no objects": "No object is selected; select some in the list or the tree of “Kept objects”, "
+    "or look for objects in the whole image.",
+    "not in slice": "The selected objects are not in this slice; go to one that they are in, or "
+    "look in all slices.",
+    "slice skipped": "{problem} This slice was left without labels.",
+    "more skipped": "{count} more slices were left without labels.",
     "view outside": "Nothing of “{image}” is in view; move the camera back to it.",
     "nothing kept": "There is no object yet that others could be like; keep one, or uncheck "
     "“Like what I kept”.",
     "no level": "Check at least one level to look for.",
     "no coarser": "Level {level} has no coarser one.",
     "no finer": "Level {level} has no finer one.",
+    "no bucket": "The bucket does not fill background in a picture this large; draw the outline "
+    "with the polygon tool, or click with a prompt.",
 }

@@ -1,26 +1,111 @@
-"""Native libraries that must be loaded with care beside those of the display."""
+"""Libraries that take seconds to load, without holding up the user interface."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import os
 import sys
+from collections.abc import Callable, Iterator
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
+
+_STEPS = (
+    "pandas",  # napari needs it for our layers
+    "skimage.color.colorconv",  # and this for colours of labels
+    "torch",
+    "timm",
+    "napari_semantic_sam.inference.predictor",
+    "napari_semantic_sam.model.loading",
+)
+_TORCH = (
+    "lib/libtorch_global_deps.so",
+    "../nvidia/*/lib/libcublasLt.so.*",
+    "lib/libtorch.so",
+    "lib/libtorch_python.so",
+)
+"""Shared libraries of torch in the order in which it loads them itself."""
+
+_loading = Lock()
 
 
-def load_triton_apart() -> None:
-    """Load triton, which torch brings along, so that it keeps to its own copy of LLVM.
+def load_libraries(is_cancelled: Callable[[], bool]) -> None:
+    """Load what opening a picture and asking the model need; for a worker thread.
 
-    OpenGL drivers of Mesa (software rendering, AMD) load an LLVM, too. The symbols of the two
-    are the same, and on Linux they mix: the process dies as soon as something imports triton.
-    To be called before torch is imported; does nothing where there is no triton.
+    Who calls this while another thread is at it waits for that one. A thread that imports
+    lets the others run, except while it opens shared libraries and while the garbage
+    collector looks at all objects, which imports provoke: half a second each. So the shared
+    libraries are opened beforehand by a call that lets the others run, and the collector
+    pauses meanwhile.
+
+    Parameters
+    ----------
+    is_cancelled : callable
+        Asked between the libraries.
     """
-    if sys.platform != "linux" or "triton" in sys.modules or not hasattr(os, "RTLD_DEEPBIND"):
+    with _loading:
+        if any(name not in sys.modules for name in _STEPS):
+            with _collector_paused():
+                _load(is_cancelled)
+
+
+def _load(is_cancelled: Callable[[], bool]) -> None:
+    open_shared_libraries()
+    for name in _STEPS:
+        if is_cancelled():
+            return
+        import_module(name)
+
+
+def open_shared_libraries() -> None:
+    """Open the large shared libraries that torch brings along, where that is known to help.
+
+    OpenGL drivers of Mesa (software rendering, AMD) load an LLVM, and so does triton. The
+    symbols of the two are the same, and on Linux they mix: the process dies as soon as
+    something imports triton. Opened here, its library keeps to its own copy.
+    """
+    if sys.platform != "linux" or "torch" in sys.modules:
         return
-    flags = sys.getdlopenflags()
-    sys.setdlopenflags(flags | os.RTLD_DEEPBIND)
+    for path in _files_of("triton", "_C/libtriton.so"):
+        _open(path, os.RTLD_NOW | getattr(os, "RTLD_DEEPBIND", 0))
+    for pattern in _TORCH:
+        for path in _files_of("torch", pattern):
+            is_global = pattern == _TORCH[0]  # which torch opens so, too
+            _open(path, os.RTLD_NOW | (os.RTLD_GLOBAL if is_global else os.RTLD_LOCAL))
+
+
+def _files_of(package: str, pattern: str) -> list[Path]:
+    """Return files of a package, which is not imported; none if it is not there."""
+    found = find_spec(package)
+    folders = found.submodule_search_locations if found else None
+    return [path for folder in folders or () for path in sorted(Path(folder).glob(pattern))]
+
+
+def _open(path: Path, flags: int) -> None:
+    """Open a shared library; Python's own ways would stop all its threads meanwhile.
+
+    What cannot be opened is left to the import, which says why.
+    """
+    call = ctypes.CDLL(None).dlopen
+    call.argtypes, call.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_void_p
+    call(os.fsencode(path), flags)
+
+
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the garbage collector from looking at what is imported meanwhile."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
     try:
-        with contextlib.suppress(ImportError):
-            import_module("triton")
+        yield
     finally:
-        sys.setdlopenflags(flags)
+        if not gc.get_freeze_count():  # else somebody wants something to stay frozen
+            # Both together: what there is now counts as old, without being looked at.
+            gc.freeze()
+            gc.unfreeze()
+        gc.enable()

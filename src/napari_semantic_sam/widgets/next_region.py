@@ -17,14 +17,14 @@ from napari_semantic_sam.annotation.suggest import (
     unclear_regions,
     unlabelled_clicks,
 )
-from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.level_labels import LevelLabels
 from napari_semantic_sam.widgets.camera import look_at
 from napari_semantic_sam.widgets.frame import Frame
 from napari_semantic_sam.widgets.messages import MESSAGES
+from napari_semantic_sam.widgets.single_job import SingleJob
 from napari_semantic_sam.widgets.tables import HINTS
-from napari_semantic_sam.widgets.worker import Job, Progress
+from napari_semantic_sam.widgets.worker import Progress
 
 
 class NextRegion:
@@ -45,7 +45,7 @@ class NextRegion:
     def __init__(self, viewer: napari.viewer.Viewer, on_change: Callable[[], None]) -> None:
         self._viewer = viewer
         self._on_change = on_change
-        self._job: Job | None = None
+        self._search = SingleJob(on_change, self._on_found)
         self._image: Image | None = None
         self._levels: LevelLabels | None = None
         self._frame: Frame | None = None
@@ -55,13 +55,13 @@ class NextRegion:
     @property
     def progress(self) -> Progress | None:
         """How far the search is; None while there is none."""
-        return None if self._job is None else self._job.progress or Progress("")
+        return self._search.progress
 
     def walk(
         self, image: Image, frame: Frame, session: AnnotationSession, opened: OpenPicture
     ) -> None:
         """Go to the next unclear region without a label; look for some if none is known."""
-        if self._job is not None:
+        if self.progress is not None:
             return
         if "click" not in opened.model.prompt_kinds:
             show_error(MESSAGES["no clicks"])
@@ -72,46 +72,28 @@ class NextRegion:
         self._frame, self._plane = frame, opened.plane
         if not self._go_to_next():
             clicks = unlabelled_clicks(session.levels)
-            self._job = Job(
-                lambda job: unclear_regions(opened, clicks, job.report, job.is_cancelled),
-                self._on_found,
-                self._on_progress,
+            self._search.start(
+                lambda job: unclear_regions(opened, clicks, job.report, job.is_cancelled)
             )
-            self._job.start()
         self._on_change()
 
     def cancel(self) -> None:
         """Stop looking; regions that are known stay known."""
-        if self._job is not None:
-            self._job.cancel()
-            self._job = None
-            self._on_change()
+        self._search.cancel()
 
     def end(self) -> None:
         """Forget the picture and its regions."""
-        if self._job is not None:
-            self._job.cancel()
-        self._job = None
+        self._search.cancel()
         self._image = self._levels = self._frame = None
         self._plane = ()
         self._regions: list[Region] = []
         self._position = 0
         self.text = ""
 
-    def _on_progress(self, job: Job) -> None:
-        self._on_change()
-
-    def _on_found(self, job: Job) -> None:
-        self._job = None
-        if job.error is None:
-            self._regions, self._position = job.result, 0
-            if not self._go_to_next() and self._image is not None:
-                show_info(MESSAGES["nothing unclear"].format(image=self._image.name))
-        self._on_change()
-        if isinstance(job.error, UserError):
-            show_error(str(job.error))
-        elif job.error is not None:
-            raise job.error
+    def _on_found(self, regions: list[Region]) -> None:
+        self._regions, self._position = regions, 0
+        if not self._go_to_next() and self._image is not None:
+            show_info(MESSAGES["nothing unclear"].format(image=self._image.name))
 
     def _go_to_next(self) -> bool:
         """Bring the next region that has no label yet into view, if there is one."""

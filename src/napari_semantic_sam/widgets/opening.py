@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import napari.viewer
@@ -15,9 +14,11 @@ from napari.utils.notifications import show_error, show_warning
 from napari_semantic_sam.annotation.engine import LoadedModel, OpenPicture, Request, open_picture
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.image.source import ImageSource
+from napari_semantic_sam.inference.tiles.scale import ObjectSize
 from napari_semantic_sam.widgets.frame import Channels, Frame, frame_of
 from napari_semantic_sam.widgets.messages import MESSAGES
-from napari_semantic_sam.widgets.native import load_triton_apart
+from napari_semantic_sam.widgets.native import load_libraries
+from napari_semantic_sam.widgets.tables import HINTS
 from napari_semantic_sam.widgets.worker import Job, Progress
 
 
@@ -44,6 +45,8 @@ class _Wanted:
 class Opener:
     """Opens one image at a time; the newest wins.
 
+    What takes seconds to load for it is loaded from the beginning.
+
     Parameters
     ----------
     viewer : napari.viewer.Viewer
@@ -65,6 +68,8 @@ class Opener:
         self._on_change = on_change
         self._job: Job | None = None
         self._wanted: _Wanted | None = None
+        self._ahead = Job(lambda job: load_libraries(job.is_cancelled), self._on_loaded)
+        self._ahead.start()
 
     @property
     def progress(self) -> Progress | None:
@@ -79,7 +84,7 @@ class Opener:
         *,
         as_displayed: bool,
         channels: Channels | None,
-        object_size: float | None,
+        object_size: ObjectSize | None,
         loaded: LoadedModel | None,
     ) -> None:
         """Embed an image; see `Annotator.start`. `loaded` is used again if it fits."""
@@ -109,11 +114,19 @@ class Opener:
             self._job.cancel()
         self._job = self._wanted = None
 
+    def close(self) -> None:
+        """Stop for good."""
+        self._ahead.cancel()
+        self.cancel()
+
     def reconcile(self) -> None:
         """Notice whether the user deleted the image."""
         if self._wanted is not None and self._wanted.image not in self._viewer.layers:
             warn("image gone", self._wanted.image)
             self.cancel()
+
+    def _on_loaded(self, job: Job) -> None:
+        """Leave what went wrong to the first image, whose user wants to know."""
 
     def _on_progress(self, job: Job) -> None:
         self._on_change()
@@ -170,7 +183,6 @@ def _pixel_size(image: Image, frame: Frame) -> float | None:
 
 
 def _open(request: Request, job: Job, loaded: LoadedModel | None) -> OpenPicture | None:
-    # Our layers make napari load it, which takes a second: here it keeps nobody waiting.
-    import_module("pandas")
-    load_triton_apart()  # before anything imports torch
+    job.report(HINTS["libraries"])
+    load_libraries(job.is_cancelled)
     return open_picture(request, job.report, job.is_cancelled, loaded)

@@ -8,10 +8,10 @@ from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
-from napari_semantic_sam.annotation.measuring import PlaneCopy, pixel_size_in_um
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.tiles.scale import ObjectSize
 from napari_semantic_sam.widgets.annotator import Annotator
-from napari_semantic_sam.widgets.automatic.measure_window import MeasureWindow
+from napari_semantic_sam.widgets.automatic.measure_window import MeasureWindow, open_measurements
 from napari_semantic_sam.widgets.automatic.panel import WholeImagePanel
 from napari_semantic_sam.widgets.automatic.tree_panel import TreePanel
 from napari_semantic_sam.widgets.controls import button, compact, plain_text, row
@@ -65,11 +65,12 @@ class SemanticSamPanel(QWidget):
         self.prompts = PromptOptions()
         self.masks = MaskChooser()
         self.options = KeepOptionsForm()
-        self.automatic = WholeImagePanel(self.annotator)
         self.propagation = PropagationForm()
         self.masks.layout().addWidget(self.propagation)
         self.review = ReviewList(self.annotator)
         self.tree = TreePanel(self.annotator)
+        kept = KeptObjects(self.review, self.tree)
+        self.automatic = WholeImagePanel(self.annotator, kept)
         self.offer = JournalOffer()
         self.steps = StepButtons()
         self.status = plain_text("status")
@@ -82,7 +83,7 @@ class SemanticSamPanel(QWidget):
                 "candidates": self.masks,
                 "options": self.options,
                 "automatic": self.automatic,
-                "review": KeptObjects(self.review, self.tree),
+                "review": kept,
             }.items()
         }
         self._name_controls()
@@ -112,7 +113,7 @@ class SemanticSamPanel(QWidget):
         except UserError as error:
             show_error(str(error))
         else:
-            self.source.object_size.setValue(size)
+            self.source.choose_object_size(ObjectSize(size))
 
     def show_help(self) -> HelpDialog:
         """Show all keys in a window of their own, which leaves the picture usable."""
@@ -123,16 +124,7 @@ class SemanticSamPanel(QWidget):
 
     def measure(self) -> MeasureWindow | None:
         """Measure all kept objects, in a window of their own; None without a session."""
-        annotator = self.annotator
-        image, frame, session = annotator.image, annotator.frame, annotator.session
-        if image is None or frame is None or session is None:
-            return None
-        sides = [(image.scale[axis], str(image.units[axis])) for axis in (frame.y, frame.x)]
-        size = pixel_size_in_um(*zip(*sides, strict=True))
-        window = MeasureWindow(self, image.name, PlaneCopy.of(session.levels), size)
-        window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        window.show()
-        return window
+        return open_measurements(self, self.annotator)
 
     def sizeHint(self) -> QSize:  # noqa: N802  # Qt's name
         """Fit a dock beside the picture on a small screen; the rest scrolls."""
@@ -164,12 +156,14 @@ class SemanticSamPanel(QWidget):
 
     def _lay_out(self) -> None:
         content = QWidget()
-        column = QVBoxLayout(content)
+        self._column = column = QVBoxLayout(content)
         compact(column)
         column.addWidget(self.offer)
-        for name, section in self.sections.items():
-            column.addWidget(section, 1 if name == "review" else 0)
-        column.addStretch(0)
+        for section in self.sections.values():
+            column.addWidget(section)
+        column.addStretch()
+        self.sections["review"].toggled.connect(self._share_height)
+        self._share_height()
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -184,6 +178,13 @@ class SemanticSamPanel(QWidget):
         foot.setStretch(0, 1)
         layout.addLayout(foot)
         self.setMinimumWidth(_NARROWEST)
+
+    def _share_height(self) -> None:
+        """Give what height is left to the list of kept objects, unless it is folded away."""
+        kept = self.sections["review"]
+        self._column.setStretchFactor(kept, int(kept.is_open))
+        below = self._column.count() - 1
+        self._column.setStretch(below, int(not kept.is_open))
 
     def _connect(self) -> None:
         self.annotator.changed.connect(self._refresh)
@@ -220,8 +221,7 @@ class SemanticSamPanel(QWidget):
         self.offer.show_offer(offer.text if offer else None)
         self.source.show_images(annotator.images)
         self.source.show_progress(annotator.progress)
-        opened = annotator.opened
-        self.source.explain_size(opened.because if opened else "")
+        self.source.show_in_use(annotator.model.checkpoint if session and annotator.model else "")
         self.prompts.show_state(
             positive=annotator.positive, separate=annotator.separate, hover=annotator.hover
         )
@@ -260,8 +260,6 @@ class SemanticSamPanel(QWidget):
             HINTS["status"].format(image=image.name, model=model.checkpoint, device=model.place)
         ]
         opened = self.annotator.opened
-        # What a small picture looks like to the model is in the tooltip of the size only.
-        is_plain = opened is None or (opened.scale is None and opened.embedding.is_one_tile)
-        because = "" if opened is None or is_plain else opened.because
+        because = opened.because if opened else ""
         lines += [self.source.limits_of(model.checkpoint), because, session.notice]
         return "\n".join(filter(None, lines))

@@ -75,5 +75,5 @@ def _object_text(session: AnnotationSession | None) -> str:
     if session is None or session.active is None:
         return HINTS["no object"]
     count = len(session.groups.get(session.active, ()))
-    pattern = HINTS["one prompt" if count == 1 else "object"]
+    pattern = HINTS[{0: "new object", 1: "one prompt"}.get(count, "object")]
     return pattern.format(group=session.active, count=count)

@@ -1,69 +1,12 @@
-"""A label on its way through a stack, beside the user interface."""
+"""The control that follows a label through a stack."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
-from napari_semantic_sam.annotation.engine import OpenPicture
-from napari_semantic_sam.annotation.propagating import Followed, Start, follow
 from napari_semantic_sam.widgets.controls import button, explained, row
-from napari_semantic_sam.widgets.opening import tell
-from napari_semantic_sam.widgets.worker import Job, Progress
-
-
-class Propagation:
-    """Follows one label at a time.
-
-    Parameters
-    ----------
-    on_change : bound method
-        Called when `progress` may have changed.
-    on_followed : bound method
-        Called with a `Followed` when the label has reached its ends.
-    """
-
-    def __init__(
-        self, on_change: Callable[[], None], on_followed: Callable[[Followed], None]
-    ) -> None:
-        self._on_change = on_change
-        self._on_followed = on_followed
-        self._job: Job | None = None
-
-    @property
-    def progress(self) -> Progress | None:
-        """How far it is; None while no label is followed."""
-        return None if self._job is None else self._job.progress or Progress("")
-
-    def begin(self, opened: OpenPicture, start: Start) -> None:
-        """Follow a label, unless one is being followed."""
-        if self._job is None:
-            self._job = Job(
-                lambda job: follow(opened, start, job.report, job.is_cancelled),
-                self._on_end,
-                self._on_progress,
-            )
-            self._job.start()
-            self._on_change()
-
-    def cancel(self) -> None:
-        """Stop; nothing is written."""
-        if self._job is not None:
-            self._job.cancel()
-            self._job = None
-            self._on_change()
-
-    def _on_progress(self, job: Job) -> None:
-        self._on_change()
-
-    def _on_end(self, job: Job) -> None:
-        self._job = None
-        if job.error is None:
-            self._on_followed(job.result)
-        self._on_change()
-        tell(job.error)
+from napari_semantic_sam.widgets.worker import Progress
 
 
 class PropagationForm(QWidget):

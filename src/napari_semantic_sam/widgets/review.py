@@ -53,7 +53,7 @@ class ReviewList(QWidget):
         return int(self.table.model().rowCount())
 
     @property
-    def _keys(self) -> list[Key]:
+    def selected(self) -> list[Key]:
         """Level and number of what is selected."""
         return [key(each) for each in self.table.selected]
 
@@ -135,16 +135,16 @@ class ReviewList(QWidget):
             self._annotator.refine_label(each.level, each.index)
 
     def _delete(self) -> None:
-        self._annotator.delete_all(self._keys)
+        self._annotator.delete_all(self.selected)
 
     def _split(self) -> None:
-        self._annotator.split_all(self._keys)
+        self._annotator.split_all(self.selected)
 
     def _clean(self) -> None:
-        self._annotator.clean_all(self._keys, self._annotator.options.cleanup)
+        self._annotator.clean_all(self.selected, self._annotator.options.cleanup)
 
     def _move(self, action: QAction) -> None:
-        self._annotator.move_all(self._keys, action.data())
+        self._annotator.move_all(self.selected, action.data())
 
     def _merge(self) -> None:
         selected = self.table.selected
@@ -156,7 +156,7 @@ class ReviewList(QWidget):
 
     def _on_renamed(self, level: int, index: int, column: str, name: str) -> None:
         """Rename a label and, if it is one of several selected ones, those too."""
-        selected = self._keys
+        selected = self.selected
         targets = selected if (level, index) in selected else [(level, index)]
         if column == "object":
             self._annotator.rename_all(targets, object=name)

@@ -9,6 +9,7 @@ from typing import Any
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
 
 from napari_semantic_sam.inference.level_labels import LabelRow
+from napari_semantic_sam.widgets.cells import ALIGN_NUMBER, are_same, title_of
 from napari_semantic_sam.widgets.columns import COLUMN_TITLES
 
 COLUMNS = tuple(COLUMN_TITLES)
@@ -39,7 +40,7 @@ class ReviewModel(QAbstractTableModel):
     def set_rows(self, rows: Sequence[LabelRow]) -> None:
         """Show other rows; the model is reset only if there are other labels or another order."""
         ordered = self._in_order(rows)
-        if len(ordered) == len(self._rows) and all(map(_is, ordered, self._rows)):
+        if are_same(ordered, self._rows):
             return
         if [key(row) for row in ordered] == [key(row) for row in self._rows]:
             self._rows = ordered  # a name being typed is not disturbed
@@ -63,7 +64,7 @@ class ReviewModel(QAbstractTableModel):
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return cell_text(row, column)
         if role == Qt.ItemDataRole.TextAlignmentRole and column in _NUMBERS:
-            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            return ALIGN_NUMBER
         return None
 
     def setData(  # noqa: N802  # Qt's name
@@ -90,13 +91,7 @@ class ReviewModel(QAbstractTableModel):
         role: int = Qt.ItemDataRole.DisplayRole,
     ) -> Any:
         """Return the title of a column, or its tooltip."""
-        if orientation == Qt.Orientation.Horizontal:
-            title, tooltip = COLUMN_TITLES[COLUMNS[section]]
-            if role == Qt.ItemDataRole.DisplayRole:
-                return title
-            if role == Qt.ItemDataRole.ToolTipRole:
-                return tooltip
-        return None
+        return title_of(COLUMN_TITLES, section, orientation, role)
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column; rows that are equal in it by level and index."""
@@ -133,7 +128,3 @@ def _sortable(row: LabelRow, column: str) -> Any:
     if isinstance(value, float) and math.isnan(value):
         return -1.0  # which compares with nothing
     return value.casefold() if isinstance(value, str) else value
-
-
-def _is(first: LabelRow, second: LabelRow) -> bool:
-    return first is second

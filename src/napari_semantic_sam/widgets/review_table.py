@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import QItemSelectionModel, QModelIndex, QSize, Qt, Signal
-from qtpy.QtGui import QKeyEvent
+from qtpy.QtGui import QKeyEvent, QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_semantic_sam.inference.level_labels import LabelRow
+from napari_semantic_sam.widgets.cells import WALKING_KEYS, set_up
 from napari_semantic_sam.widgets.controls import explained
 from napari_semantic_sam.widgets.names import NameBook, NameDelegate
 from napari_semantic_sam.widgets.review_model import COLUMNS, NAMES, Key, ReviewModel, key
@@ -19,17 +20,6 @@ _OTHER_LETTERS = 7
 _PADDING = 14
 """Pixels."""
 _LEAST_ROWS = 4
-_KEYS = (
-    Qt.Key.Key_Up,
-    Qt.Key.Key_Down,
-    Qt.Key.Key_Left,
-    Qt.Key.Key_Right,
-    Qt.Key.Key_PageUp,
-    Qt.Key.Key_PageDown,
-    Qt.Key.Key_Home,
-    Qt.Key.Key_End,
-    Qt.Key.Key_Space,
-)
 
 
 class ReviewTable(QTableView):
@@ -55,8 +45,7 @@ class ReviewTable(QTableView):
         self.setItemDelegate(NameDelegate(self, self.names.names))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked)
-        self.setTabKeyNavigation(False)  # Tab leads to the next control
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        set_up(self)
         self.setWordWrap(False)
         self.setSortingEnabled(True)
         self._size_cells()
@@ -109,7 +98,7 @@ class ReviewTable(QTableView):
             self.delete.emit()
         elif event.key() == Qt.Key.Key_F2:
             self.edit_name()
-        elif event.key() in _KEYS or event.matches(event.StandardKey.SelectAll):
+        elif event.key() in WALKING_KEYS or event.matches(QKeySequence.StandardKey.SelectAll):
             super().keyPressEvent(event)
         else:
             event.ignore()

@@ -170,10 +170,9 @@ class SessionView:
         chosen = self.levels.level_of(active)
         levels = self.session.levels
         for level in [chosen] if chosen else reversed(levels.levels):
-            layer = self.levels.layer(level)
-            index = layer.get_value(position, world=True) if layer else None
+            index = self.levels.label_at(level, position)
             if index:
-                return level, int(index)
+                return level, index
         if chosen and isinstance(active, Labels) and levels.row(chosen, active.selected_label):
             return chosen, int(active.selected_label)
         return None

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from napari.layers import Image
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QFormLayout, QProgressBar, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QProgressBar,
+    QVBoxLayout,
+    QWidget,
+)
 
+from napari_semantic_sam.inference.tiles.scale import ObjectSize, Unit
 from napari_semantic_sam.model.registry import CheckpointInfo, list_checkpoints
 from napari_semantic_sam.widgets.channels import ChannelPicker
 from napari_semantic_sam.widgets.controls import (
@@ -23,11 +32,11 @@ from napari_semantic_sam.widgets.controls import (
     row,
 )
 from napari_semantic_sam.widgets.names import Vocabulary, vocabulary_of
-from napari_semantic_sam.widgets.tables import CONTROLS, DEVICES, HINTS, KINDS
+from napari_semantic_sam.widgets.tables import DEVICES, HINTS, KINDS
 from napari_semantic_sam.widgets.worker import Progress
 
 _LARGEST = 99_999
-"""Pixels."""
+"""Pixels or micrometres."""
 
 
 class SourceForm(QWidget):
@@ -45,6 +54,7 @@ class SourceForm(QWidget):
         self._checkpoints: list[CheckpointInfo] = []
         self._vocabularies: dict[str, Vocabulary] = {}
         self._limits: dict[str, str] = {}
+        self._in_use = ""
         self.image = combo("image")
         self.model = combo("model")
         self.device = combo("device")
@@ -52,10 +62,12 @@ class SourceForm(QWidget):
             self.device.addItem(text, value)
         self.contrast = check_box("contrast")
         self.channels = ChannelPicker()
-        self.object_size = explained(QSpinBox(), "object_size")
+        self.object_size = explained(QDoubleSpinBox(), "object_size")
         self.object_size.setRange(0, _LARGEST)
-        self.object_size.setSuffix(" px")
+        self.object_size.setDecimals(1)
         self.object_size.setSpecialValueText(HINTS["automatic size"])
+        self.size_unit = explained(QComboBox(), "size_unit")
+        self.size_unit.addItems(get_args(Unit))
         self.shape_button = button("shape_size")
         self.description = plain_text("description")
         self.start_button = button("start")
@@ -80,14 +92,22 @@ class SourceForm(QWidget):
         return self._checkpoints[index]
 
     @property
-    def chosen_object_size(self) -> float | None:
-        """Pixels across a typical object; None if the user does not say."""
-        return float(self.object_size.value()) or None
+    def chosen_object_size(self) -> ObjectSize | None:
+        """How large typical objects are; None if the user does not say."""
+        number = float(self.object_size.value())
+        unit: Unit = "px" if self.size_unit.currentText() == "px" else "µm"
+        return ObjectSize(number, unit) if number else None
 
-    def explain_size(self, because: str) -> None:
-        """Add to the tooltip of the object size how large the model sees the image now."""
-        tooltip = CONTROLS["object_size"].tooltip
-        self.object_size.setToolTip(HINTS["size now"].format(tooltip=tooltip, because=because))
+    def choose_object_size(self, size: ObjectSize) -> None:
+        """Show a size, as if the user had typed it."""
+        self.size_unit.setCurrentText(size.unit)
+        self.object_size.setValue(size.number)
+
+    def show_in_use(self, name: str) -> None:
+        """Say which checkpoint a session works with, "" for none: no need to describe it here."""
+        if name != self._in_use:
+            self._in_use = name
+            self._describe()
 
     def limits_of(self, name: str) -> str:
         """Say what a checkpoint cannot do, or nobody has measured yet; "" for one not listed."""
@@ -142,14 +162,15 @@ class SourceForm(QWidget):
         compact(layout)
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.setVerticalSpacing(1)
+        form.setVerticalSpacing(0)
         for name in ("image", "model", "device"):
             add_row(form, name, getattr(self, name))
         add_row(form, "channels", self.channels)
         self._channels_caption = form.labelForField(self.channels)
         caption = label("object_size")
         caption.setBuddy(self.object_size)
-        form.addRow(caption, row(self.object_size, self.shape_button))
+        form.addRow(caption, row(self.object_size, self.size_unit))
+        form.setWidget(form.rowCount(), QFormLayout.ItemRole.FieldRole, self.shape_button)
         layout.addLayout(form)
         layout.addWidget(self.description)
         layout.addLayout(row(self.contrast, self.start_button))
@@ -177,6 +198,7 @@ class SourceForm(QWidget):
         checkpoint = self.checkpoint
         limits = self.limits_of(checkpoint.name)
         self.description.setText(checkpoint.problem or f"{checkpoint.description} {limits}")
+        self.description.setVisible(checkpoint.name != self._in_use)
 
 
 def _model_text(checkpoint: CheckpointInfo) -> str:

@@ -83,11 +83,17 @@ CONTROLS: Final = {
     ),
     "object_size": Control(
         "Ob&ject size",
-        "How large typical objects are across, in pixels of the image: the model is shown the "
-        "image so that they suit it. 0 leaves the choice to the model. Counts from the next Start.",
+        "How large typical objects are across: the model is shown the image so that they suit it. "
+        "0 leaves the choice to the model. Counts from the next Start; then the text at the "
+        "bottom says how large the model sees the image, and why.",
+    ),
+    "size_unit": Control(
+        "",
+        "Of the object size: pixels of the image, or micrometres, which fit images of any pixel "
+        "size whose layer has a scale and units.",
     ),
     "shape_size": Control(
-        "Shape",
+        "From selected shape",
         "Take the size of the shapes selected in a Shapes layer, such as “boxes”, as object size. "
         "Counts from the next Start.",
     ),
@@ -184,9 +190,16 @@ CONTROLS: Final = {
     ),
     "size_from": Control("Si&ze", "Smallest size: the diameter of a disc of the same area."),
     "size_to": Control("to", "Largest size: the diameter of a disc of the same area."),
+    "slices": Control("Slices", "Only the slice on display, or all slices one after the other."),
+    "linked": Control(
+        "Linked",
+        "Objects that overlap from slice to slice along this axis become one object with one "
+        "number. In time, cells may divide.",
+    ),
     "where": Control(
         "Where",
-        "The whole image, or what lies inside of the shapes selected in a Shapes layer.",
+        "The whole image; what lies inside of the shapes selected in a Shapes layer; or what lies "
+        "inside of the objects selected under “Kept objects”.",
     ),
     "like_kept": Control(
         "Like what I kept",
@@ -211,11 +224,15 @@ CONTROLS: Final = {
         "object; selecting one selects its label.",
     ),
     "tree_go_to": Control("Go to", "Move the camera to the selected object (Enter)."),
-    "tree_coarser": Control("Coarser", "Move the selected objects to the next coarser level."),
-    "tree_finer": Control(
-        "Finer", "Move the selected objects, and all in them, to the next finer level."
-    ),
+    "tree_coarser": Control("Coarser", "Move the selection a level coarser (Alt+Left)."),
+    "tree_finer": Control("Finer", "Move the selection and all in it a level finer (Alt+Right)."),
     "tree_delete": Control("Delete", "Delete the selected objects and all in them (Delete)."),
+    "tree_hide": Control(
+        "Hide",
+        "Do not draw the selected objects and all in them, or draw them again (H). Nothing else "
+        "changes: hidden objects are kept, counted and saved like others.",
+    ),
+    "tree_show_all": Control("Show all", "Draw all hidden objects again (Shift+H)."),
     "measure": Control(
         "Measure …", "Sizes and shapes of all objects, and what lies in each, as a table."
     ),
@@ -272,12 +289,6 @@ RULES: Final = (
 )
 """Commit rules, and what the user reads."""
 
-WHERE: Final = (("all", "The whole image"), ("shape", "Inside the selected shape"))
-"""Where to look for objects, and what the user reads."""
-
-MEASUREMENTS: Final = (("masks", "Every object"), ("parents", "What lies inside"))
-"""Tables of measurements, and what the user reads."""
-
 HINTS: Final = {
     "no channels": "None",
     "axis": "{name} ({count})",
@@ -285,6 +296,7 @@ HINTS: Final = {
     "channel": "Channel {number}",
     "idle": "Choose an image and press Start.",
     "ready": "Click a structure, or draw a box.",
+    "libraries": "Loading libraries …",
     "waiting": "Finding masks …",
     "nothing": "Nothing found here; click elsewhere.",
     "position": "{position} of {count}  ·  level {level}",
@@ -295,6 +307,7 @@ HINTS: Final = {
     "own level": "Its own",
     "level": "Level {level}",
     "object": "Object {group}  ·  {count} prompts",
+    "new object": "Object {group}",
     "one prompt": "Object {group}  ·  1 prompt",
     "no object": "No object yet",
     "count": "{title}  ·  {count}",
@@ -307,11 +320,15 @@ HINTS: Final = {
     "unusable": "{model} (cannot be used)",
     "unclear": "Unclear region {number} of {count}, in the middle of the view.",
     "node": "level {level} · {index} · {names}",
+    "hidden": "○ {node}",
+    "hidden tooltip": "Hidden: press H to draw it again.",
+    "show": "Show",
     "inside": "{level} × {count}",
     "any size": "any",
     "automatic size": "automatic",
-    "size now": "{tooltip} {because}",
     "level box": "Level {level}",
+    "this slice": "This slice",
+    "all slices": "All slices ({count})",
     "segmenting": "Segmenting …",
     "stopping": "Stopping …",
     "writing": "Writing the objects …",

@@ -53,7 +53,8 @@ def write_labels_file(document: Document, path: str | Path) -> list[Path]:
         return tiff.write_tiff(whole, path)
     data = geojson.to_geojson(whole) if name.endswith(GEOJSON_SUFFIX) else coco.to_coco(whole)
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(data, ensure_ascii=False, allow_nan=False), "utf-8")
+        # Other letters than those of ASCII as escapes: older QuPath guesses the encoding.
+        temporary.write_text(json.dumps(data, allow_nan=False), "ascii")
     return [path]
 
 

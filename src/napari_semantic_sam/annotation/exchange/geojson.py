@@ -32,6 +32,7 @@ from napari_semantic_sam.inference.level_labels import LabelRow
 from napari_semantic_sam.inference.polygons import Points, fill
 
 _Polygons = list[list[Points]]
+_SUBCLASS = ": "
 _ADDRESS = ("level", "index", "parent_level", "parent")
 _MEASUREMENTS = (*_ADDRESS, "predicted_iou", "stability", "object_score", "part_score")
 
@@ -39,8 +40,9 @@ _MEASUREMENTS = (*_ADDRESS, "predicted_iou", "stability", "object_score", "part_
 def to_geojson(document: Document) -> dict[str, Any]:
     """Return a document as a collection of QuPath annotations.
 
-    An annotation's class is the object name and its name the part name. The numbers of the
-    row are measurements (NaN is left out), `source` is metadata. `level`, `index` and
+    An annotation's class is the object name and its name the part name; of an object name
+    that cannot be a class as it is, the metadata has the wording. The numbers of the row are
+    measurements (NaN is left out), `source` is metadata. `level`, `index` and
     `parent_id`, the id of the parent's feature, are properties besides. Areas are left to
     the reader, who may have changed the outline.
     """
@@ -67,8 +69,12 @@ def _feature(drawn: MaskedObject, ids: Mapping[tuple[int, int], str]) -> dict[st
         "measurements": {name: value for name, value in numbers.items() if math.isfinite(value)},
         "metadata": {"source": row.source},
     }
-    if row.object:
-        properties["classification"] = {"name": row.object}
+    classes = _classes(row.object)
+    if classes:
+        names = {"name": classes[0]} if len(classes) == 1 else {"names": classes}
+        properties["classification"] = names
+    if _SUBCLASS.join(classes) != row.object:
+        properties["metadata"]["object"] = row.object
     if row.part:
         properties["name"] = row.part
     polygons = outline(drawn.mask.crop, drawn.mask.box[:2])
@@ -83,6 +89,15 @@ def _feature(drawn: MaskedObject, ids: Mapping[tuple[int, int], str]) -> dict[st
         "geometry": geometry,
         "properties": properties,
     }
+
+
+def _classes(name: str) -> list[str]:
+    """Return a name as class, subclass and so on, as QuPath understands colons.
+
+    It refuses a file with a class of which a single name has a colon or a line break, or is
+    blank.
+    """
+    return [" ".join(each.split()) for each in name.split(":") if each.strip()]
 
 
 def from_geojson(data: Any, path: Path, shape: tuple[int, int] | None, image: str) -> Document:
@@ -121,8 +136,19 @@ def from_geojson(data: Any, path: Path, shape: tuple[int, int] | None, image: st
 
 def _features(data: Any) -> list[Any]:
     if isinstance(data, list):
-        return data
-    return list(data["features"]) if data.get("type") == "FeatureCollection" else [data]
+        return list(_with_children(data))
+    features = data["features"] if data.get("type") == "FeatureCollection" else [data]
+    return list(_with_children(features))
+
+
+def _with_children(features: Sequence[Any]) -> Iterator[Any]:
+    """Yield features and those that QuPath's export of a hierarchy nests in them."""
+    for feature in features:
+        yield feature
+        properties = feature.get("properties") if isinstance(feature, dict) else None
+        children = properties.get("childObjects") if isinstance(properties, dict) else None
+        if isinstance(children, list):
+            yield from _with_children(children)
 
 
 def _outlines(
@@ -171,15 +197,18 @@ def _polygons(geometry: Mapping[str, Any]) -> _Polygons:
 def _row(properties: Mapping[str, Any]) -> LabelRow:
     classification = properties.get("classification") or {}
     classes = classification.get("names") or [classification.get("name") or ""]
-    object_, part = ": ".join(map(str, classes)), properties.get("name") or ""
+    object_, part = _SUBCLASS.join(map(str, classes)), properties.get("name") or ""
     measured = properties.get("measurements") or {}
     if isinstance(measured, list):  # as QuPath wrote them before version 0.4
         measured = {each["name"]: each["value"] for each in measured}
     if not set(_ADDRESS) <= measured.keys():
         return row_from({"object": object_ or part, "part": part if object_ else ""})
-    source = (properties.get("metadata") or {}).get("source")
+    metadata = properties.get("metadata") or {}
+    wording = str(metadata.get("object", ""))
+    if _SUBCLASS.join(_classes(wording)) == object_:  # nobody gave it another class
+        object_ = wording or object_
     numbers = {name: measured.get(name) for name in _MEASUREMENTS}
-    return row_from({**numbers, "object": object_, "part": part, "source": source})
+    return row_from({**numbers, "object": object_, "part": part, "source": metadata.get("source")})
 
 
 def _extent(outlines: Sequence[_Polygons]) -> tuple[int, int]:

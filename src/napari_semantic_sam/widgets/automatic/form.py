@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import cast
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
@@ -17,6 +19,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_semantic_sam.inference.automatic.guided import SizeRange
+from napari_semantic_sam.widgets.automatic.choices import LINKED, WHERE
+from napari_semantic_sam.widgets.automatic.stack_search import Linking, offered_axes
+from napari_semantic_sam.widgets.automatic.wishes import Where
 from napari_semantic_sam.widgets.controls import (
     add_row,
     button,
@@ -28,7 +33,7 @@ from napari_semantic_sam.widgets.controls import (
     plain_text,
     row,
 )
-from napari_semantic_sam.widgets.tables import HINTS, WHERE
+from napari_semantic_sam.widgets.tables import HINTS
 from napari_semantic_sam.widgets.worker import Progress
 
 _USUAL_LEVELS = 6
@@ -49,11 +54,14 @@ class AutomaticForm(QWidget):
         super().__init__()
         self._level_boxes = [_level_box(level) for level in range(1, _USUAL_LEVELS + 1)]
         self._count = _USUAL_LEVELS
+        self._stack: tuple[str, tuple[int, ...]] | None = None
         self.quality = explained(QSlider(Qt.Orientation.Horizontal), "quality")
         self.quality.setRange(-_STEPS, _STEPS)
         self.quality.setTickPosition(QSlider.TickPosition.TicksBelow)
         self.quality.setTickInterval(_STEPS)
         self.smallest, self.largest = _size_box("size_from"), _size_box("size_to")
+        self.slices, self.linked = combo("slices"), combo("linked")
+        self.slices.addItem(HINTS["this slice"], False)
         self.where = combo("where")
         for value, text in WHERE:
             self.where.addItem(text, value)
@@ -64,6 +72,8 @@ class AutomaticForm(QWidget):
         self.progress.setTextVisible(False)
         self.text = plain_text("found")
         self._lay_out()
+        self.show_stack("", ())
+        self.slices.currentIndexChanged.connect(self._refresh_linked)
         self.like_kept.toggled.connect(self._refresh_limits)
         self.preview_button.clicked.connect(self.preview)
         self.run_button.clicked.connect(self.run)
@@ -97,9 +107,20 @@ class AutomaticForm(QWidget):
         return SizeRange(self.smallest.value(), largest)
 
     @property
-    def is_inside_shape(self) -> bool:
-        """Whether to look inside of the selected shape only."""
-        return bool(self.where.currentData() == "shape")
+    def chosen_where(self) -> Where:
+        """Where to look."""
+        return cast("Where", self.where.currentData())
+
+    @property
+    def is_all_slices(self) -> bool:
+        """Whether to look in all slices of a stack."""
+        return bool(self.slices.currentData())
+
+    @property
+    def chosen_linking(self) -> Linking | None:
+        """How objects go on from slice to slice; None if they do not."""
+        letter = self.linked.currentData()
+        return Linking.along(letter, *self._stack) if letter and self._stack else None
 
     def show_levels(self, count: int) -> None:
         """Offer so many levels."""
@@ -111,6 +132,30 @@ class AutomaticForm(QWidget):
         for place, box in enumerate(self._level_boxes):
             box.setVisible(place < count)
         self._count = count
+
+    def show_stack(self, axes: str, counts: Sequence[int]) -> None:
+        """Offer the slices of a picture.
+
+        Parameters
+        ----------
+        axes : str
+            Of T and Z those that it has planes along.
+        counts : sequence of int
+            Number of planes along each of them; nothing is offered for a single plane.
+        """
+        if self._stack == (axes, tuple(counts)):
+            return
+        self._stack = axes, tuple(counts)
+        self.linked.clear()
+        for letter in (*offered_axes(axes, counts), ""):
+            self.linked.addItem(LINKED[letter], letter)
+        count = math.prod(counts)
+        self.slices.removeItem(1)
+        if count > 1:
+            self.slices.addItem(HINTS["all slices"].format(count=count), True)
+        for each in self._of_stacks:
+            each.setVisible(count > 1)
+        self._refresh_linked()
 
     def show_state(self, *, ready: bool, progress: Progress | None, text: str) -> None:
         """Show whether a run can begin, how far one is, and what the last one found."""
@@ -141,12 +186,20 @@ class AutomaticForm(QWidget):
         caption = label("size_from")
         caption.setBuddy(self.smallest)
         form.addRow(caption, row(self.smallest, label("size_to"), self.largest))
+        self._of_stacks = [
+            part
+            for name, box in (("slices", self.slices), ("linked", self.linked))
+            for part in add_row(form, name, box)
+        ]
         add_row(form, "where", self.where)
         form.addRow("", self.like_kept)
         layout.addLayout(form)
         layout.addLayout(row(self.preview_button, self.run_button))
         layout.addLayout(row(self.progress, self.stop_button))
         layout.addWidget(self.text)
+
+    def _refresh_linked(self) -> None:
+        self.linked.setEnabled(self.is_all_slices)
 
     def _refresh_limits(self) -> None:
         for each in (*self._level_boxes, self.smallest, self.largest):

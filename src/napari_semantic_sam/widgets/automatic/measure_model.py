@@ -8,6 +8,7 @@ from typing import Any
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 
 from napari_semantic_sam.annotation.measuring import MeasuredTable
+from napari_semantic_sam.widgets.cells import ALIGN_NUMBER
 
 
 class MeasureModel(QAbstractTableModel):
@@ -42,7 +43,7 @@ class MeasureModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return _text(value)
         if role == Qt.ItemDataRole.TextAlignmentRole and not isinstance(value, str):
-            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            return ALIGN_NUMBER
         return None
 
     def headerData(  # noqa: N802  # Qt's name

@@ -9,6 +9,7 @@ from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.widgets.annotator import Annotator
 from napari_semantic_sam.widgets.automatic.form import AutomaticForm
 from napari_semantic_sam.widgets.automatic.wishes import Wishes
+from napari_semantic_sam.widgets.kept import KeptObjects
 
 
 class WholeImagePanel(QWidget):
@@ -17,11 +18,14 @@ class WholeImagePanel(QWidget):
     Parameters
     ----------
     annotator : Annotator
+    kept : KeptObjects
+        Where the user selects objects to look in.
     """
 
-    def __init__(self, annotator: Annotator) -> None:
+    def __init__(self, annotator: Annotator, kept: KeptObjects) -> None:
         super().__init__()
         self._annotator = annotator
+        self._kept = kept
         self.form = AutomaticForm()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -35,6 +39,11 @@ class WholeImagePanel(QWidget):
         annotator = self._annotator
         if annotator.model is not None:
             self.form.show_levels(len(annotator.model.level_order))
+        opened = annotator.opened
+        if opened is None:
+            self.form.show_stack("", ())
+        else:
+            self.form.show_stack(opened.source.plane_axes, opened.source.plane_counts)
         self.form.show_state(
             ready=annotator.session is not None,
             progress=annotator.automatic.progress,
@@ -48,9 +57,12 @@ class WholeImagePanel(QWidget):
                 levels=form.chosen_levels,
                 quality=form.chosen_quality,
                 sizes=form.chosen_sizes,
-                is_inside_shape=form.is_inside_shape,
+                where=form.chosen_where,
+                objects=tuple(self._kept.selected),
                 like_kept=form.like_kept.isChecked(),
                 is_preview=is_preview,
+                is_all_slices=form.is_all_slices and not is_preview,
+                linking=form.chosen_linking,
             )
         except UserError as error:
             show_warning(str(error))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import napari.viewer
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Shapes
 
+from napari_semantic_sam.annotation.editing import Label
 from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.inference.automatic.guided import PolygonRegion
+from napari_semantic_sam.inference.automatic.guided import PolygonRegion, Region
+from napari_semantic_sam.inference.label_parts import PlaneIndex
+from napari_semantic_sam.inference.level_labels import LevelLabels
+from napari_semantic_sam.inference.results import CroppedMask, around
 from napari_semantic_sam.widgets.frame import Frame
 from napari_semantic_sam.widgets.messages import MESSAGES
 from napari_semantic_sam.widgets.prompt_marks import ellipse_outline
@@ -48,6 +52,26 @@ def selected_region(viewer: napari.viewer.Viewer, image: Image, frame: Frame) ->
     if not any(_meets(ring, frame.shape) for ring in rings):
         raise UserError(MESSAGES["shape outside"].format(image=image.name))
     return PolygonRegion([[ring] for ring in rings])
+
+
+def regions_of(levels: LevelLabels, labels: Iterable[Label]) -> Iterator[tuple[PlaneIndex, Region]]:
+    """Yield each plane that holds some of the labels, and what they cover there.
+
+    Parameters
+    ----------
+    levels : LevelLabels
+    labels : iterable of Label
+        Of any levels.
+    """
+    found: dict[PlaneIndex, list[Label]] = {}
+    for level, index in labels:
+        for plane in levels.planes_of(level, index):
+            found.setdefault(plane, []).append((level, index))
+    for plane, here in found.items():
+        with levels.at(plane):
+            box = around(levels.box(*label) for label in here)
+            covered = [levels.pixels(level, box) == index for level, index in here]
+        yield plane, CroppedMask(box, np.logical_or.reduce(covered), levels.shape)
 
 
 def visible_region(viewer: napari.viewer.Viewer, image: Image, frame: Frame) -> PolygonRegion:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from threading import Event
 
 import napari.viewer
-from napari.utils.notifications import show_info
+from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
@@ -16,6 +16,7 @@ from napari_semantic_sam.annotation.engine import OpenPicture
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.results import Candidate
 from napari_semantic_sam.widgets.automatic.draft import DraftLayer
+from napari_semantic_sam.widgets.automatic.stack_search import Part, StackRequest, find_in_stack
 from napari_semantic_sam.widgets.messages import MESSAGES
 from napari_semantic_sam.widgets.opening import tell
 from napari_semantic_sam.widgets.session_view import SessionView
@@ -24,6 +25,8 @@ from napari_semantic_sam.widgets.worker import Job, Progress
 
 _SECONDS_AT_ONCE = 0.03
 """So long labels are written before the user interface has its turn."""
+_MOST_TOLD = 5
+"""Slices without labels that are named one by one."""
 
 
 class AutomaticRun:
@@ -71,7 +74,7 @@ class AutomaticRun:
         self,
         view: SessionView,
         opened: OpenPicture,
-        request: AutomaticRequest,
+        request: AutomaticRequest | StackRequest,
         *,
         is_preview: bool,
     ) -> None:
@@ -82,15 +85,16 @@ class AutomaticRun:
         view : SessionView
             Of the session in progress.
         opened : OpenPicture
-            The plane to segment.
-        request : AutomaticRequest
+            The plane on display.
+        request : AutomaticRequest or StackRequest
+            What to look for in this plane, or in all of them.
         is_preview : bool
             Whether to show what is found without keeping it.
 
         Raises
         ------
         UserError
-            If the model takes no clicks.
+            If the model takes no clicks, or there is no room for what is found.
         """
         if self.progress is not None:
             return
@@ -99,9 +103,10 @@ class AutomaticRun:
         self.end()
         self._view, self._is_preview = view, is_preview
         is_stopped = self._stopped.is_set
-        self._draft = DraftLayer(self._viewer.layers, view.image, view.frame, opened.plane)
+        plane = None if isinstance(request, StackRequest) else opened.plane
+        self._draft = DraftLayer(self._viewer.layers, view.image, view.frame, plane)
         self._job = Job(
-            lambda job: find_everything(opened, request, job.report, is_stopped, job.hand_over),
+            lambda job: _find(opened, request, job, is_stopped),
             self._on_found,
             self._on_progress,
             self._on_draft,
@@ -137,9 +142,9 @@ class AutomaticRun:
     def _on_progress(self, job: Job) -> None:
         self._on_change()
 
-    def _on_draft(self, masks: Sequence[Candidate]) -> None:
+    def _on_draft(self, part: Part) -> None:
         if self._draft is not None and self._job is not None:
-            self._draft.draw(masks)
+            self._draft.draw(*part)
 
     def _on_found(self, job: Job) -> None:
         self._job = None
@@ -152,6 +157,8 @@ class AutomaticRun:
             self._show_preview(job.result)
         else:
             self._begin_writing(job.result)
+        if job.result.skipped:
+            show_warning(_skipped_text(job.result.skipped))
         self._on_change()
 
     def _show_preview(self, found: Found) -> None:
@@ -214,6 +221,28 @@ class AutomaticRun:
             self._draft = None
         if session.notice:
             show_info(session.notice)
+
+
+def _find(
+    opened: OpenPicture,
+    request: AutomaticRequest | StackRequest,
+    job: Job,
+    stopped: Callable[[], bool],
+) -> Found:
+    if isinstance(request, StackRequest):
+        return find_in_stack(opened, request, job.report, stopped, job.hand_over)
+
+    def draft(masks: Sequence[Candidate]) -> None:
+        job.hand_over((opened.plane, masks))
+
+    return find_everything(opened, request, job.report, stopped, draft)
+
+
+def _skipped_text(skipped: Sequence[str]) -> str:
+    lines = [MESSAGES["slice skipped"].format(problem=each) for each in skipped[:_MOST_TOLD]]
+    if len(skipped) > _MOST_TOLD:
+        lines.append(MESSAGES["more skipped"].format(count=len(skipped) - _MOST_TOLD))
+    return "\n".join(lines)
 
 
 def _summary(found: Found, hint: str) -> str:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from qtpy.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt
+from qtpy.QtGui import QFont
 
 from napari_semantic_sam.inference.automatic.tree import MaskTree, Node
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
+from napari_semantic_sam.widgets.automatic.stack_facts import StackFacts
+from napari_semantic_sam.widgets.cells import ALIGN_NUMBER, are_same, title_of
 from napari_semantic_sam.widgets.columns import TREE_TITLES
 from napari_semantic_sam.widgets.review_model import cell_text
 from napari_semantic_sam.widgets.tables import HINTS
 
 COLUMNS = tuple(TREE_TITLES)
-_NUMBERS = ("area", "predicted_iou")
+_NUMBERS = ("area", "volume", "slices", "predicted_iou")
+_OF_HIDDEN = (
+    Qt.ItemDataRole.FontRole,
+    Qt.ItemDataRole.ToolTipRole,
+    Qt.ItemDataRole.AccessibleDescriptionRole,
+)
+_NO_STACK = StackFacts()
 
 
 class TreeModel(QAbstractItemModel):
@@ -26,6 +35,11 @@ class TreeModel(QAbstractItemModel):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._rows: list[LabelRow] = []
+        self._hidden: frozenset[Node] = frozenset()
+        self._levels: LevelLabels | None = None
+        self._facts = StackFacts()
+        self._italic = QFont()
+        self._italic.setItalic(True)
         self._tree = MaskTree({}, {})
         self._show(self._tree)
 
@@ -34,10 +48,11 @@ class TreeModel(QAbstractItemModel):
         """What is on display."""
         return self._tree
 
-    def set_levels(self, levels: LevelLabels | None) -> None:
+    def set_levels(self, levels: LevelLabels | None, facts: StackFacts = _NO_STACK) -> None:
         """Show the labels there are now; the model is reset only if the tree is another one."""
+        self._levels, self._facts = levels, facts
         rows = [row for each in levels.levels for row in levels.rows(each)] if levels else []
-        if len(rows) == len(self._rows) and all(map(_is, rows, self._rows)):
+        if are_same(rows, self._rows):
             return
         tree = MaskTree.of(levels) if levels else MaskTree({}, {})
         self._rows = rows
@@ -48,6 +63,12 @@ class TreeModel(QAbstractItemModel):
         self.beginResetModel()
         self._show(tree)
         self.endResetModel()
+
+    def set_hidden(self, hidden: Collection[Node]) -> None:
+        """Show which labels are not drawn."""
+        if self._hidden != hidden:
+            self._hidden = frozenset(hidden)
+            self._tell_changed()
 
     def node(self, index: QModelIndex) -> Node:
         """Return level and number of the label at a place that exists."""
@@ -87,7 +108,9 @@ class TreeModel(QAbstractItemModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(self.node(index), column)
         if role == Qt.ItemDataRole.TextAlignmentRole and column in _NUMBERS:
-            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            return ALIGN_NUMBER
+        if role in _OF_HIDDEN and self.node(index) in self._hidden:
+            return self._italic if role == Qt.ItemDataRole.FontRole else HINTS["hidden tooltip"]
         return None
 
     def headerData(  # noqa: N802  # Qt's name
@@ -97,19 +120,22 @@ class TreeModel(QAbstractItemModel):
         role: int = Qt.ItemDataRole.DisplayRole,
     ) -> Any:
         """Return the title of a column, or its tooltip."""
-        if orientation == Qt.Orientation.Horizontal:
-            title, tooltip = TREE_TITLES[COLUMNS[section]]
-            if role == Qt.ItemDataRole.DisplayRole:
-                return title
-            if role == Qt.ItemDataRole.ToolTipRole:
-                return tooltip
-        return None
+        return title_of(TREE_TITLES, section, orientation, role)
 
     def _text(self, node: Node, column: str) -> str:
         row = self._tree.rows[node]
         if column == "object":
             names = " ".join(filter(None, (row.object, row.part)))
-            return HINTS["node"].format(level=row.level, index=row.index, names=names).rstrip(" ·")
+            text = HINTS["node"].format(level=row.level, index=row.index, names=names)
+            text = text.rstrip(" ·")
+            return HINTS["hidden"].format(node=text) if node in self._hidden else text
+        if column in ("slices", "volume"):
+            planes = self._levels.planes_of(*node) if self._levels else []
+            return (
+                self._facts.slices_text(planes)
+                if column == "slices"
+                else self._facts.volume_text(row, planes)
+            )
         if column == "inside":
             counts = self._tree.counts(node)
             return ", ".join(
@@ -146,7 +172,3 @@ class TreeModel(QAbstractItemModel):
 def _families(tree: MaskTree, roots: tuple[Node, ...]) -> Iterable[tuple[Node, ...]]:
     """Return the groups of labels that lie directly in the same one."""
     return filter(None, (roots, *tree.children.values()))
-
-
-def _is(first: LabelRow, second: LabelRow) -> bool:
-    return first is second

@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from qtpy.QtCore import QItemSelectionModel, QSize, Qt, Signal
-from qtpy.QtGui import QKeyEvent
+from qtpy.QtGui import QKeyEvent, QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QTreeView
 
 from napari_semantic_sam.inference.automatic.tree import MaskTree, Node
 from napari_semantic_sam.inference.level_labels import LevelLabels
+from napari_semantic_sam.widgets.automatic.stack_facts import StackFacts
 from napari_semantic_sam.widgets.automatic.tree_model import COLUMNS, TreeModel
+from napari_semantic_sam.widgets.cells import WALKING_KEYS, set_up
 from napari_semantic_sam.widgets.controls import explained
 
-_LETTERS = {"object": 16, "inside": 8, "area": 6, "predicted_iou": 6}
+_LETTERS = {
+    "object": 16,
+    "inside": 7,
+    "area": 6,
+    "slices": 9,
+    "volume": 7,
+    "predicted_iou": 6,
+}
+_KEYPAD = Qt.KeyboardModifier.KeypadModifier
+_NO_STACK = StackFacts()
 _PADDING = 10
 """Pixels."""
 _LEAST_ROWS = 6
-_KEYS = (
-    Qt.Key.Key_Up,
-    Qt.Key.Key_Down,
-    Qt.Key.Key_Left,
-    Qt.Key.Key_Right,
-    Qt.Key.Key_PageUp,
-    Qt.Key.Key_PageDown,
-    Qt.Key.Key_Home,
-    Qt.Key.Key_End,
-    Qt.Key.Key_Space,
-)
 
 
 class TreeView(QTreeView):
@@ -35,6 +35,10 @@ class TreeView(QTreeView):
 
     go_to = Signal()
     delete = Signal()
+    coarser = Signal()
+    finer = Signal()
+    hide_or_show = Signal()
+    show_all = Signal()
     chosen = Signal()
     """Emitted when the user selected other objects."""
 
@@ -47,12 +51,23 @@ class TreeView(QTreeView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setExpandsOnDoubleClick(False)
-        self.setTabKeyNavigation(False)  # Tab leads to the next control
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        set_up(self)
         self._size_cells()
         self.doubleClicked.connect(lambda _: self.go_to.emit())
         self.selectionModel().selectionChanged.connect(self._on_selection)
         self._is_refreshing = False
+        plain, alt = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.AltModifier
+        self._acts = {
+            (Qt.Key.Key_Return, plain): self.go_to,
+            (Qt.Key.Key_Enter, plain): self.go_to,
+            (Qt.Key.Key_Delete, plain): self.delete,
+            (Qt.Key.Key_Backspace, plain): self.delete,
+            (Qt.Key.Key_Left, alt): self.coarser,
+            (Qt.Key.Key_Right, alt): self.finer,
+            (Qt.Key.Key_H, plain): self.hide_or_show,
+            (Qt.Key.Key_H, Qt.KeyboardModifier.ShiftModifier): self.show_all,
+        }
+        self.show_levels(None)
 
     @property
     def tree(self) -> MaskTree:
@@ -64,11 +79,17 @@ class TreeView(QTreeView):
         """Level and number of the objects that are selected, coarse to fine."""
         return sorted(map(self._model.node, self.selectionModel().selectedRows()))
 
-    def show_levels(self, levels: LevelLabels | None) -> None:
-        """Show the labels there are now."""
+    def show_hidden(self, hidden: Collection[Node]) -> None:
+        """Show which labels are not drawn."""
+        self._model.set_hidden(hidden)
+
+    def show_levels(self, levels: LevelLabels | None, facts: StackFacts = _NO_STACK) -> None:
+        """Show the labels there are now, and where they are in a stack."""
+        self.setColumnHidden(COLUMNS.index("slices"), not facts.is_stack)
+        self.setColumnHidden(COLUMNS.index("volume"), not facts.has_volumes)
         selected, unfolded = self.selected, self._unfolded()
         self._is_refreshing = True
-        self._model.set_levels(levels)
+        self._model.set_levels(levels, facts)
         for node in unfolded:
             self.expand(self._model.place(node))
         self.select(selected)
@@ -91,12 +112,11 @@ class TreeView(QTreeView):
         return QSize(super().sizeHint().width(), self.minimumHeight())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802  # Qt's name
-        """Go to and delete; what is no key of a tree is left to the picture."""
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.go_to.emit()
-        elif event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
-            self.delete.emit()
-        elif event.key() in _KEYS or event.matches(event.StandardKey.SelectAll):
+        """Act on what is selected; what is no key of a tree is left to the picture."""
+        asked = self._acts.get((event.key(), event.modifiers() & ~_KEYPAD))
+        if asked is not None:
+            asked.emit()
+        elif event.key() in WALKING_KEYS or event.matches(QKeySequence.StandardKey.SelectAll):
             super().keyPressEvent(event)
         else:
             event.ignore()
