@@ -19,15 +19,12 @@ import numpy as np
 import torch
 
 from _report import write_report
+from _scene import CLICKS, TILE, picture
 from napari_semantic_sam import Predictor, load_model
 from napari_semantic_sam.model import SemanticSAM
 from napari_semantic_sam.model.config import PRESETS
 
 Result = TypeVar("Result")
-
-TILE = 128
-CLICKS = [(64, 64), (30, 90), (100, 40), (64, 20), (20, 40)]
-"""Inside one tile; every picture is clicked on its middle tile."""
 
 
 @dataclass
@@ -68,23 +65,6 @@ class Case:
         """Drop what was measured so far."""
         self.embeds.clear()
         self.clicks.clear()
-
-
-def picture(side: int) -> np.ndarray:
-    """Return a square picture of cell-like discs, the same tile again and again.
-
-    The objects under the clicks are thus the same whatever the size of the picture.
-    """
-    rng = np.random.default_rng(0)
-    yy, xx = np.mgrid[:TILE, :TILE]
-    tile = np.full((TILE, TILE), 40.0)
-    for y, x in CLICKS:
-        distance = np.hypot(yy - y, xx - x)
-        tile[distance < 14] = 110
-        tile[distance < 6] = 200
-    tile += rng.normal(0, 8, tile.shape)
-    repeats = -(-side // TILE)
-    return np.tile(tile.clip(0, 255), (repeats, repeats))[:side, :side].astype(np.uint8)
 
 
 def timed(work: Callable[[], Result]) -> tuple[Result, float]:

@@ -27,7 +27,7 @@ from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication
 
 from _report import write_report
-from bench_latency import picture
+from _scene import MOUSE_EVENTS_PER_SECOND, path, picture
 from napari_semantic_sam import Predictor, load_model
 from napari_semantic_sam.annotation.engine import LoadedModel, OpenPicture
 from napari_semantic_sam.annotation.hover import Spot, outline_under
@@ -39,7 +39,6 @@ from napari_semantic_sam.widgets.hover import Hover
 from napari_semantic_sam.widgets.preview import Preview
 from napari_semantic_sam.widgets.tables import LEVEL_COLOURS
 
-MOUSE_EVENTS_PER_SECOND = 100
 LEVELS = 6
 
 
@@ -59,12 +58,6 @@ class Failures:
     def on_error(self, error: Exception) -> None:
         """Note an error."""
         self.heard.append(error)
-
-
-def path(step: int, side: int) -> tuple[float, float]:
-    """Where the mouse is: a slow loop around the middle of the picture."""
-    angle = 2 * np.pi * step / (5 * MOUSE_EVENTS_PER_SECOND)
-    return side / 2 + side / 3 * np.sin(angle), side / 2 + side / 3 * np.cos(2 * angle)
 
 
 def follow(opened: OpenPicture, image: Image, viewer: ViewerModel, seconds: float) -> float:

@@ -1,8 +1,8 @@
 """Agreement of segmenting a picture in tiles with segmenting it at once.
 
 ``python benchmarks/bench_tiles.py FOLDER``; FOLDER holds one folder per set, each with
-``images``. Pictures are those that fit the network's input; tiles are made smaller than they
-would be.
+``images``. Pictures are seen at their own scale, at once whatever their size and in tiles of
+several sizes. 1024 pixels are the tiles that `tiny` uses, on pictures beyond that size.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from _report import write_report
 from napari_semantic_sam import Predictor, load_model
 from napari_semantic_sam.evaluation.metrics import Detection, add_detections, detect
 from napari_semantic_sam.inference.automatic.boxes import BoxIndex
-from napari_semantic_sam.inference.automatic.picture import suited_settings
+from napari_semantic_sam.inference.automatic.objects import MainLevel
+from napari_semantic_sam.inference.automatic.picture import main_level, suited_settings
 from napari_semantic_sam.inference.automatic.plane import segment_plane
 from napari_semantic_sam.inference.image import Plane
 from napari_semantic_sam.inference.level_labels import LevelLabels
@@ -67,8 +68,8 @@ def pictures(folder: Path, count: int, longest: int) -> list[Path]:
     return sorted(sizes, key=lambda path: -sizes[path])[:count]
 
 
-def segment(predictor: Predictor, plane: Plane, edge: int | None) -> tuple[LevelLabels, float]:
-    """Segment a plane at its own scale, and time it."""
+def segment(predictor: Predictor, plane: Plane, edge: int) -> tuple[LevelLabels, float]:
+    """Segment a plane at its own scale in tiles of so many pixels, and time it."""
     start = time.perf_counter()
     embedding = PlaneEmbedding(plane, predictor.model, EmbeddingCache(), scale=1.0, edge=edge)
     labels = segment_plane(predictor, embedding, suited_settings(predictor))
@@ -105,9 +106,7 @@ def compare(whole: LevelLabels, tiled: LevelLabels, seconds: tuple[float, float]
 
 
 def row(
-    name: str,
-    edge: int,
-    compared: Sequence[Compared],
+    name: str, edge: int, compared: Sequence[Compared], main: MainLevel | None
 ) -> dict[str, Any]:
     """Make a row of the results of some pictures."""
     levels = [
@@ -123,6 +122,7 @@ def row(
         "masks at once": whatever.matched + whatever.missed,
         "F1 any level": whatever.f1,
         "F1 same level": of_levels.f1,
+        **({} if main is None else {"F1 objects": levels[main.level - 1][0].f1}),
         **{f"level {n}": same.f1 for n, (same,) in enumerate(levels, start=1)},
         "s at once": at_once,
         "s tiled": tiled,
@@ -134,25 +134,27 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sets", nargs="+", default=["dsb2018", "usiigaci_phase", "em_vnc"])
     parser.add_argument("--pictures", type=int, default=2)
-    parser.add_argument("--longest", type=int, default=1024, help="side of a picture")
-    parser.add_argument("--tiles", type=int, nargs="+", default=[512, 256])
+    parser.add_argument("--longest", type=int, default=1536, help="side of a picture")
+    parser.add_argument("--tiles", type=int, nargs="+", default=[1024, 512, 256])
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/tiles.json"))
     options = parser.parse_args()
     predictor = Predictor(load_model(options.model, "cpu"))
+    objects = main_level(predictor)
     rows: list[dict[str, Any]] = []
     every: dict[int, list[Compared]] = {edge: [] for edge in options.tiles}
     for name in options.sets:
         mine: dict[int, list[Compared]] = {edge: [] for edge in options.tiles}
         for path in pictures(options.folder / name, options.pictures, options.longest):
             plane = Plane.of(read_image(path))
-            whole, at_once = segment(predictor, plane, None)
-            for edge in options.tiles:
+            whole, at_once = segment(predictor, plane, max(plane.shape))
+            for edge in (each for each in options.tiles if each < max(plane.shape)):
                 tiled, seconds = segment(predictor, plane, edge)
                 mine[edge].append(compare(whole, tiled, (at_once, seconds)))
-        rows += [row(name, edge, mine[edge]) for edge in options.tiles]
+        rows += [row(name, edge, mine[edge], objects) for edge in options.tiles if mine[edge]]
         every = {edge: every[edge] + mine[edge] for edge in options.tiles}
-    rows += [row("all", edge, every[edge]) for edge in options.tiles if len(options.sets) > 1]
+    if len(options.sets) > 1:
+        rows += [row("all", edge, every[edge], objects) for edge in options.tiles if every[edge]]
     write_report(
         options.output,
         "Segmenting in tiles against segmenting at once",
@@ -164,7 +166,10 @@ def main() -> None:
             "torch threads": torch.get_num_threads(),
             "device": "cpu",
         },
-        [f"F1 at an IoU of {THRESHOLD}; what is found at once counts as the truth."],
+        [
+            f"F1 at an IoU of {THRESHOLD}; what is found at once counts as the truth. Objects are "
+            "the masks of the level that the checkpoint names."
+        ],
     )
 
 

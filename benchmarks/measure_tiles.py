@@ -10,7 +10,7 @@ embedded at once and pixel for pixel, is compared with the mask of the same toke
 larger than half a tile are left out and counted; other places are drawn for them.
 
 Sized: clicks at the centres of objects. The picture is made two and four times larger, its
-pixels two and four times smaller, and the reference is what the plain picture was seen at.
+pixels two and four times smaller, and the object size is what suits the plain picture.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from napari_semantic_sam.inference.tiles import (
     EmbeddingCache,
     PlaneEmbedding,
     choose_scale,
-    reference_of,
+    suited_size,
 )
 from napari_semantic_sam.io.images import read_image, read_labels
 from napari_semantic_sam.io.pairs import pair_files
@@ -121,14 +121,14 @@ def compare_sizes(
     """Click objects of a picture, and of the same picture made larger."""
     config = predictor.model.config
     scale = choose_scale(picture.shape[:2], config).scale
-    reference = reference_of(scale, PIXEL_SIZE)
+    size = suited_size(scale, PIXEL_SIZE)
     expected = predictor.predict(predictor.embed(picture, scale=scale), points=points)
     for times, case in cases.items():
         height, width = (times * side for side in picture.shape[:2])
         values = resize(np.atleast_3d(picture).astype(np.float32), (height, width))
         large = np.rint(values).astype(picture.dtype).reshape(height, width, *picture.shape[2:])
         choice = choose_scale(
-            (height, width), config, pixel_size=PIXEL_SIZE / times, reference=reference
+            (height, width), config, object_size=size, pixel_size=PIXEL_SIZE / times
         )
         plane = predictor.embed_plane(Plane.of(large), scale=choice.scale, cache=EmbeddingCache())
         # The centre of a pixel becomes the centre of a block of pixels.
