@@ -39,7 +39,7 @@ def load_libraries(is_cancelled: Callable[[], bool]) -> None:
     lets the others run, except while it opens shared libraries and while the garbage
     collector looks at all objects, which imports provoke: half a second each. So the shared
     libraries are opened beforehand by a call that lets the others run, and the collector
-    pauses meanwhile.
+    looks once, at the end: before anybody clicks, and then not again for long.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def load_libraries(is_cancelled: Callable[[], bool]) -> None:
     """
     with _loading:
         if any(name not in sys.modules for name in _STEPS):
-            with _collector_paused():
+            with _collected_once():
                 _load(is_cancelled)
 
 
@@ -95,8 +95,8 @@ def _open(path: Path, flags: int) -> None:
 
 
 @contextlib.contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep the garbage collector from looking at what is imported meanwhile."""
+def _collected_once() -> Iterator[None]:
+    """Have the garbage collector wait, and look at everything at the end."""
     if not gc.isenabled():
         yield
         return
@@ -104,8 +104,5 @@ def _collector_paused() -> Iterator[None]:
     try:
         yield
     finally:
-        if not gc.get_freeze_count():  # else somebody wants something to stay frozen
-            # Both together: what there is now counts as old, without being looked at.
-            gc.freeze()
-            gc.unfreeze()
         gc.enable()
+        gc.collect()
