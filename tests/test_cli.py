@@ -102,16 +102,18 @@ def test_segment_sees_objects_as_large_as_one_says(
 
     monkeypatch.setattr(Predictor, "embed_plane", noting)
     wishes = {
-        "pixels": ["--object-size", "128"],
-        "um": ["--object-size", "16um", "--pixel-size", "0.5"],
-        "scale": ["--scale", "0.75"],
+        "pixels": (["--object-size", "128"], "about 128 pixels across: the model sees it 2 times"),
+        "um": (["--object-size", "16um", "--pixel-size", "0.5"], "about 16 µm (32 pixels) across"),
+        "scale": (["--scale", "0.75"], "You chose"),
     }
-    for name, wish in wishes.items():
+    for name, (wish, note) in wishes.items():
         code, _, err = command_line(
             "segment", folder / "images" / "a.png", *how, *wish,
             "--model", checkpoint, "--device", "cpu", "--output", folder / name,
         )  # fmt: skip
-        assert (code, err) == (0, "")
+        assert code == 0
+        assert err.startswith("Note: ")
+        assert note in err
         assert read_labels(folder / name / "a_level1.tif").shape == (64, 48)
     assert scales == [0.5, 2.0, 0.75]
 

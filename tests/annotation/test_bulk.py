@@ -63,7 +63,7 @@ def test_existing_labels_stay_and_what_they_mostly_cover_is_left_out(session):
     array = session.levels.array(2)
     assert (array[:10, :10] == 1).all()
     assert areas(session) == {1: 100, 2: 80, 3: 100}
-    assert session.notice.startswith("1 objects were left out")
+    assert session.notice.startswith("1 object was left out")
 
 
 def test_the_rule_replace_writes_over_labels(session):
@@ -71,7 +71,7 @@ def test_the_rule_replace_writes_over_labels(session):
     session.options = KeepOptions("replace")
     add(session, labels_of([(0, 0, 10, 11)]))
     assert areas(session) == {2: 110}
-    assert session.notice.startswith("1 labels are gone")
+    assert session.notice.startswith("1 label is gone")
     session.undo()
     assert areas(session) == {1: 100}
 

@@ -123,7 +123,7 @@ def test_labels_of_several_planes_with_one_number_become_one_label():
     assert session.levels.row(2, 2).area == 49 + 36
     assert [row.index for row in session.levels.rows(2)] == [1, 2]
     # Of the first one a part is there.
-    assert session.notice.startswith("1 objects were left out")
+    assert session.notice.startswith("1 object was left out")
     session.undo()
     assert [row.index for row in session.levels.rows(2)] == [1]
 

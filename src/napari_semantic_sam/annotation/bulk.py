@@ -104,10 +104,12 @@ class Writing:
         told = []
         left_out = len(self._left_out - self._numbers.keys())
         if left_out:
-            told.append(f"{left_out} objects were left out, because labels are there already.")
+            objects = "1 object was" if left_out == 1 else f"{left_out} objects were"
+            told.append(f"{objects} left out, because labels are there already.")
         gone = {(each.level, index) for each in self.edits.changes for index in each.vanished}
         if gone:
-            told.append(f"{len(gone)} labels are gone, because others were written over them.")
+            labels = "1 label is" if len(gone) == 1 else f"{len(gone)} labels are"
+            told.append(f"{labels} gone, because others were written over them.")
         return " ".join(told)
 
     def write_next(self) -> int:
