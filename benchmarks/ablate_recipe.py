@@ -56,6 +56,9 @@ VARIANTS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "no region hierarchies": without(lambda source: source.regions),
     "no generated images": without(lambda source: source.kind == "synthetic"),
     "generated images only": without(lambda source: source.kind != "synthetic"),
+    "only the best token learns": lambda config: replace(
+        config, loss=replace(config.loss, spare=0.0)
+    ),
     "no ranking term": lambda config: replace(config, loss=replace(config.loss, rank=0.0)),
     "groups of objects added": with_groups,
     "no ImageNet weights": lambda config: replace(config, start="random"),

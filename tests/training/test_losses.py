@@ -91,9 +91,8 @@ def test_terms_of_every_layer(targets):
 def test_weights_scale_their_terms(targets):
     layers = random_layers(targets, 1)
     once = Criterion(PROMPT)(layers, targets, rand())
-    twice = Criterion(LossConfig(10, 10, 10, 4, 4, 1.0, "prompt", PROMPT.points, "all_iou"))(
-        layers, targets, rand()
-    )
+    doubled = replace(PROMPT, bce=10.0, dice=10.0, box=10.0, giou=4.0, score=4.0, rank=1.0)
+    twice = Criterion(doubled)(layers, targets, rand())
     for name, value in once.items():
         assert twice[name].item() == pytest.approx(2 * value.item())
 
@@ -119,6 +118,34 @@ def test_published_losses_leave_unmatched_tokens_alone(targets):
 def test_our_score_teaches_every_token(targets):
     pairs, every = len(targets.prompt), targets.index.shape[0] * TOKENS
     assert gradients(PROMPT, targets) == {"score": every, "boxes": pairs, "masks": pairs}
+
+
+@pytest.mark.parametrize("config", [LossConfig(points=300), PROMPT], ids=["published", "prompt"])
+def test_spare_tokens_lean_towards_a_target(targets, config):
+    every = targets.index.shape[0] * TOKENS
+    reached = gradients(replace(config, spare=0.1), targets)
+    assert (reached["boxes"], reached["masks"]) == (every, every)
+
+
+def test_spare_tokens_cost_what_their_masks_are_off(targets):
+    """Where every token gives the one target, each spare one costs as little as the matched one."""
+    layer = perfect_layer(targets)
+    first = targets.index[:, :1]
+    repeated = replace(
+        layer,
+        boxes=targets.boxes[first].expand(-1, TOKENS, -1),
+        masks=DenseMasks((targets.masks[first] * 40.0 - 20.0).expand(-1, TOKENS, -1, -1)),
+    )
+    single = replace(targets, valid=targets.valid & (torch.arange(targets.valid.shape[1]) == 0))
+    prompt, slot = single.valid.nonzero(as_tuple=True)
+    single = replace(single, prompt=prompt, slot=slot)
+
+    def cost(layer, spare):
+        terms = Criterion(replace(PROMPT, spare=spare))([layer], single, rand())
+        return sum(terms[name].item() for name in ("bce", "dice", "box", "giou"))
+
+    assert cost(repeated, 1.0) == pytest.approx(TOKENS * cost(repeated, 0.0), rel=1e-4)
+    assert cost(layer, 1.0) > 5 * cost(repeated, 1.0)
 
 
 def test_only_the_published_score_pulls_at_the_masks(targets):
@@ -162,7 +189,11 @@ def test_processes_share_their_number_of_pairs(targets, monkeypatch):
     assert together["bce"].item() == pytest.approx(alone["bce"].item() * 2 / 3)
 
 
-@pytest.mark.parametrize("config", [LossConfig(points=100), PROMPT], ids=["published", "prompt"])
+@pytest.mark.parametrize(
+    "config",
+    [LossConfig(points=100), PROMPT, replace(PROMPT, spare=0.1)],
+    ids=["published", "prompt", "spare"],
+)
 def test_a_batch_without_objects_has_no_loss(config, rng):
     none = np.zeros((0, SIZE, SIZE), dtype=bool)
     targets = build_targets([(none, sample_clicks(none, 4, rng))], (SIZE, SIZE))[1]

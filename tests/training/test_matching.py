@@ -6,7 +6,12 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 
 from napari_semantic_sam.training.boxes import generalized_iou
-from napari_semantic_sam.training.matching import assign_tokens, match, matching_costs
+from napari_semantic_sam.training.matching import (
+    assign_tokens,
+    match,
+    matching_costs,
+    spare_pairs,
+)
 from napari_semantic_sam.training.targets import make_targets
 
 TOKENS = 6
@@ -52,6 +57,31 @@ def test_pairs_are_ordered_and_name_their_masks():
     assert pairs.token.tolist() == [1, 3, 5, 0, 4]
     assert pairs.slot.tolist() == [1, 2, 0, 1, 0]
     assert pairs.mask.tolist() == [1, 2, 0, 4, 3]
+
+
+def test_tokens_left_over_go_to_the_target_they_answer_best():
+    targets = targets_for([2, 0, 1])
+    cost = torch.ones(3, TOKENS, 2)
+    for prompt, token, slot in [(0, 5, 0), (0, 1, 1), (0, 0, 1), (0, 2, 0), (2, 3, 0)]:
+        cost[prompt, token, slot] = -1.0 if token in (5, 1, 3) else 0.0
+    matched = match(cost, targets)
+    spare = spare_pairs(cost, targets, matched, 0.25)
+    both = set(zip(spare.prompt.tolist(), spare.token.tolist(), strict=True))
+    assert both == {
+        *((0, token) for token in (0, 2, 3, 4)),
+        *((1, token) for token in range(TOKENS)),
+        *((2, token) for token in (0, 1, 2, 4, 5)),
+    }
+    chosen = {
+        token: mask
+        for prompt, token, mask in zip(
+            spare.prompt.tolist(), spare.token.tolist(), spare.mask.tolist(), strict=True
+        )
+        if prompt == 0
+    }
+    assert (chosen[0], chosen[2]) == (1, 0)
+    wanted = [0.0 if prompt == 1 else 0.25 for prompt in spare.prompt.tolist()]
+    assert spare.weight.tolist() == wanted
 
 
 def test_too_many_targets_are_refused():

@@ -20,7 +20,7 @@ from napari_semantic_sam.training.loss_terms import (
     dice_weights,
     rank_loss,
 )
-from napari_semantic_sam.training.matching import Pairs, match, matching_costs
+from napari_semantic_sam.training.matching import Pairs, match, matching_costs, spare_pairs
 from napari_semantic_sam.training.points import (
     PointSet,
     PromptPoints,
@@ -45,6 +45,9 @@ class LossConfig:
         Weight of the squared error of the predicted IoU.
     rank : float
         Weight of a term that orders the tokens of a prompt by their true IoU.
+    spare : float
+        Weight of the pairs of `spare_pairs`, relative to matched ones; 0 leaves the masks and
+        boxes of tokens without a target alone, as published.
     point_policy : {"uncertain", "prompt"}
         `UncertainPoints`, drawn for every pair and layer, as published; or `PromptPoints`,
         drawn once per prompt, which all tokens, layers and the matching share.
@@ -67,6 +70,7 @@ class LossConfig:
     giou: float = 2.0
     score: float = 1.0
     rank: float = 0.0
+    spare: float = 0.0
     point_policy: Literal["uncertain", "prompt"] = "uncertain"
     points: int = 12544
     score_target: Literal["pair_dice", "all_iou"] = "pair_dice"
@@ -85,8 +89,8 @@ class LossConfig:
 class Criterion:
     """Match on the last layer, then compare every layer with its targets.
 
-    Unmatched tokens get no loss for masks and boxes. Losses of pairs are sums divided by the
-    number of pairs in the batch.
+    Unmatched tokens get no loss for masks and boxes unless `LossConfig.spare` says so. Losses of
+    pairs are sums divided by the number of targets of all prompts in the batch.
     """
 
     config: LossConfig = field(default_factory=LossConfig)
@@ -151,8 +155,8 @@ class Criterion:
         shared = self.shared_points(targets, rand)
         last = layers[-1]
         last_logits = last.masks.sample_all(shared.points).float()
-        pairs = match(self.cost(last, last_logits, targets, shared), targets)
-        count = _mean_over_processes(len(pairs.prompt), targets.boxes.device)
+        pairs = self._pairs(self.cost(last, last_logits, targets, shared), targets)
+        count = _mean_over_processes(len(targets.prompt), targets.boxes.device)
         suffixes = ["", *(f"_{number}" for number in range(1, len(layers)))]
         terms = {}
         for suffix, layer in zip(suffixes, [last, *layers[:-1]], strict=True):
@@ -167,14 +171,21 @@ class Criterion:
                 if self.config.teaches_every_token:
                     of_tokens = self._token_terms(layer, logits, targets, shared)
             of_pairs = self._pair_terms(layer, targets, pairs, sampled)
-            means = {name: value.sum() / count for name, value in of_pairs.items()}
+            means = {name: (pairs.weight * value).sum() / count for name, value in of_pairs.items()}
             terms.update({name + suffix: value for name, value in (means | of_tokens).items()})
         return terms
+
+    def _pairs(self, cost: Tensor, targets: Targets) -> Pairs:
+        """Return the matched pairs and, if they count, those of the tokens left over."""
+        matched = match(cost, targets)
+        if self.config.spare == 0:
+            return matched
+        return matched.joined(spare_pairs(cost, targets, matched, self.config.spare))
 
     def _pair_terms(
         self, layer: LayerPrediction, targets: Targets, pairs: Pairs, sampled: PairSamples
     ) -> dict[str, Tensor]:
-        """Return the terms of each matched pair, (R,)."""
+        """Return the terms of each pair, (R,)."""
         boxes = layer.boxes[pairs.prompt, pairs.token].float()
         wanted = targets.boxes[pairs.mask]
         terms = {

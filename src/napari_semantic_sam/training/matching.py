@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import permutations
 
@@ -19,7 +19,7 @@ MAX_TOKENS = 7
 
 @dataclass(frozen=True)
 class Pairs:
-    """R matched pairs, ordered by prompt, then token.
+    """R pairs of a token and a target of the same prompt.
 
     Attributes
     ----------
@@ -27,16 +27,30 @@ class Pairs:
         `mask` is an index into `Targets.masks`.
     slot : (R,) int64 tensor
         Column of `Targets.index` that holds `mask`.
+    weight : (R,) float tensor
+        What each pair counts in the losses.
     """
 
     prompt: Tensor
     token: Tensor
     mask: Tensor
     slot: Tensor
+    weight: Tensor
+
+    def joined(self, other: Pairs) -> Pairs:
+        """Return these pairs, then those of `other`."""
+        return Pairs(
+            *(
+                torch.cat([getattr(self, item.name), getattr(other, item.name)])
+                for item in fields(self)
+            )
+        )
 
 
 def match(cost: Tensor, targets: Targets) -> Pairs:
     """Pair the targets of every prompt with different tokens at the least total cost.
+
+    The pairs are ordered by prompt, then token, and count 1 each.
 
     Parameters
     ----------
@@ -53,7 +67,36 @@ def match(cost: Tensor, targets: Targets) -> Pairs:
     token = assign_tokens(cost, targets.valid)[targets.prompt, targets.slot]
     order = torch.argsort(targets.prompt * cost.shape[1] + token)
     prompt, slot = targets.prompt[order], targets.slot[order]
-    return Pairs(prompt, token[order], targets.index[prompt, slot], slot)
+    weight = torch.ones_like(prompt, dtype=torch.float32)
+    return Pairs(prompt, token[order], targets.index[prompt, slot], slot, weight)
+
+
+def spare_pairs(cost: Tensor, targets: Targets, matched: Pairs, weight: float) -> Pairs:
+    """Pair every token without a target with the target it costs least to answer.
+
+    A small weight for these pairs is the relaxed winner-takes-all of Rupprecht et al. (2017,
+    arXiv 1612.00197, eq. 6): a token that has nothing of its own to say leans towards what
+    there is, rather than saying anything at all.
+
+    Parameters
+    ----------
+    cost, targets
+        As for `match`.
+    matched : Pairs
+        What `match` returned.
+    weight : float
+        Of each pair; 0 for prompts without any target.
+    """
+    num_tokens = cost.shape[1]
+    nearest = cost.masked_fill(~targets.valid[:, None], torch.inf).argmin(dim=-1)
+    taken = torch.zeros_like(nearest, dtype=torch.bool)
+    taken[matched.prompt, matched.token] = True
+    # Sorting, not searching: a GPU would have to be asked how many were found.
+    spare = torch.argsort(taken.flatten(), stable=True)[: taken.numel() - len(matched.prompt)]
+    prompt, token = spare // num_tokens, spare % num_tokens
+    slot = nearest[prompt, token]
+    weights = weight * targets.valid.any(dim=1)[prompt].float()
+    return Pairs(prompt, token, targets.index[prompt, slot], slot, weights)
 
 
 @torch.no_grad()
