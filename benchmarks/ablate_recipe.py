@@ -3,7 +3,8 @@
 ``python benchmarks/ablate_recipe.py configs/tiny-cpu.yaml DEV --output
 benchmarks/results/ablation.json``; DEV holds the sets of `measure_accuracy`. Every run starts as
 the recipe does and sees the same number of images, so that the speed of the machine does not
-matter. Finished runs are kept in ``--runs`` and not repeated.
+matter; so short a run warms up in a few steps. Finished runs are kept in ``--runs`` and not
+repeated.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from napari_semantic_sam import Predictor, load_model
 from napari_semantic_sam.model.loading import describe
 from napari_semantic_sam.training.config import SourceConfig, TrainConfig, read_config
 from napari_semantic_sam.training.run import train
+
+WARMUP_STEPS = 20
 
 SHOWN = {
     "dsb2018": {"oracle_iou": "dsb2018 Oracle", "max_iou": "Max"},
@@ -92,7 +95,8 @@ def row(name: str, options: argparse.Namespace) -> dict[str, Any]:
     base = read_config(options.config)
     checkpoint = output / f"{base.name}.safetensors"
     if not checkpoint.exists():
-        short = replace(base, images=options.images)
+        optimiser = replace(base.optimiser, warmup_steps=WARMUP_STEPS)
+        short = replace(base, images=options.images, optimiser=optimiser)
         train(VARIANTS[name](short), options.config.parent, output=output)
     predictor = Predictor(load_model(checkpoint))
     seen = describe(checkpoint).provenance["report"]["images"]

@@ -112,6 +112,20 @@ def test_a_run_of_a_number_of_images_ends_with_them_and_can_be_repeated(tmp_path
     assert all(torch.equal(weights[key], value) for key, value in load_file(second).items())
 
 
+def test_the_averaged_weights_of_a_short_run_are_not_those_it_began_with(trained, tmp_path):
+    config, checkpoint = trained
+    slow = replace(config.optimiser, ema=0.9999, rate=1e-3)
+    again = replace(config, start=str(checkpoint), images=30, optimiser=slow)
+    kept = load_file(train(again, ".", output=tmp_path))
+    began = load_file(checkpoint)
+    last = torch.load(tmp_path / STATE_FILE, weights_only=True)["current_model_state"]
+
+    def distance(to):
+        return sum(float((kept[key].float() - to(key).float()).square().sum()) for key in kept)
+
+    assert distance(lambda key: last[f"model.{key}"]) < distance(began.__getitem__)
+
+
 def test_there_must_be_something_to_resume(trained, tmp_path):
     with pytest.raises(UserError, match=STATE_FILE):
         train(trained[0], ".", output=tmp_path / "fresh", resume=True)

@@ -98,7 +98,8 @@ class OptimiserConfig:
     clip : float
         Largest norm of the full gradient.
     ema : float
-        Decay per step of the averaged weights, which are the ones that are kept.
+        Decay per step of the averaged weights, which are the ones that are kept; less in the
+        first steps.
     """
 
     rate: float = 1e-4

@@ -8,6 +8,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor, nn
 
 from napari_semantic_sam.model.semantic_sam import SemanticSAM
@@ -139,6 +140,26 @@ class Stop(lightning.Callback):
         """Stop after the batch in which the time ran out."""
         if module.share() >= 1 or (self._leg is not None and self._leg.share() >= 1):
             trainer.should_stop = True
+
+
+class RampedAveraging(WeightAveraging):
+    """Keeps an exponential moving average of the weights that forgets where the run began.
+
+    After n steps the decay is ``min(decay, (1 + n) / (10 + n))``: with a constant one, a run of
+    fewer steps than ``1 / (1 - decay)`` would mostly keep the weights it started with.
+
+    Parameters
+    ----------
+    decay : float
+        Per step, in the long run.
+    """
+
+    def __init__(self, decay: float) -> None:
+        def average(averaged: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
+            ramped = min(decay, (1 + int(steps)) / (10 + int(steps)))
+            return ramped * averaged + (1 - ramped) * current
+
+        super().__init__(avg_fn=average)
 
 
 def parameter_groups(model: SemanticSAM, config: OptimiserConfig) -> list[dict[str, Any]]:

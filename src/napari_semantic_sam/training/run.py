@@ -55,14 +55,14 @@ def train(
     """
     try:
         import lightning
-        from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+        from lightning.pytorch.callbacks import ModelCheckpoint
     except ModuleNotFoundError as error:
         raise training_extra_missing(error) from error
     import torch
 
     from napari_semantic_sam.training.data import build_loader, build_streams
     from napari_semantic_sam.training.harvest import Harvest, WholeFiles
-    from napari_semantic_sam.training.module import Stop, TrainingModule
+    from napari_semantic_sam.training.module import RampedAveraging, Stop, TrainingModule
 
     base = Path(base)
     folder = Path(output) if output is not None else Path("runs") / config.name
@@ -98,7 +98,7 @@ def train(
         callbacks=[
             Stop(max_minutes),
             harvest,
-            EMAWeightAveraging(decay=config.optimiser.ema),
+            RampedAveraging(config.optimiser.ema),
             ModelCheckpoint(
                 folder,
                 filename=state.stem,
