@@ -27,9 +27,11 @@ def test_defaults_are_the_published_recipe(tmp_path):
     assert config.data.sources[0].kind == "synthetic"
 
 
-def test_whole_numbers_serve_where_fractions_are_wanted(tmp_path):
-    config = read_config(written(tmp_path, MINIMAL + "minutes: 3\n"))
-    assert config.minutes == 3.0
+def test_numbers_may_be_whole_or_text(tmp_path):
+    """YAML reads 1e-4, without a point, as text."""
+    text = MINIMAL + "minutes: 3\noptimiser: {rate: 1e-4}\n"
+    config = read_config(written(tmp_path, text))
+    assert (config.minutes, config.optimiser.rate) == (3.0, 1e-4)
 
 
 @pytest.mark.parametrize(
@@ -39,10 +41,16 @@ def test_whole_numbers_serve_where_fractions_are_wanted(tmp_path):
         (MINIMAL + "minutes: soon\n", "soon"),
         (MINIMAL + "precision: half\n", "half"),
         (MINIMAL.replace("synthetic", "video"), "video"),
-        (MINIMAL + "optimiser: fast\n", "OptimiserConfig"),
+        (MINIMAL + "optimiser: fast\n", "optimiser: needs named entries"),
+        (MINIMAL + "optimiser: {ema: 2}\n", "optimiser: ema: must be at least 0 and at most 1"),
+        (MINIMAL + "minutes: 0\n", "minutes: must be more than 0, not 0"),
+        (MINIMAL + "images: true\n", "images: True is not a whole number"),
+        (MINIMAL.replace("synthetic}", "folder, zoom: [2]}"), "sources: number 1: zoom: needs 2"),
+        (MINIMAL.replace("sources:", "crop: 0\n  sources:"), "data: crop: must be at least 32"),
+        (MINIMAL.replace("sources:", "clicks: 0\n  sources:"), "clicks: must be at least 1"),
         ("data: [", "YAML"),
-        ("name: mine\n", "data"),
-        ("", "TrainConfig"),
+        ("name: mine\n", "lacks data"),
+        ("", "needs named entries"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, text, said):

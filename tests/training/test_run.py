@@ -131,6 +131,32 @@ def test_there_must_be_something_to_resume(trained, tmp_path):
         train(trained[0], ".", output=tmp_path / "fresh", resume=True)
 
 
+def test_a_damaged_state_is_named(trained, tmp_path):
+    (tmp_path / STATE_FILE).write_bytes(b"half a file")
+    with pytest.raises(UserError, match=rf"{STATE_FILE} is damaged"):
+        train(trained[0], ".", output=tmp_path, resume=True)
+
+
+def test_a_file_cannot_be_the_folder_of_a_run(trained, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file could not be made"):
+        train(trained[0], ".", output=tmp_path / "file")
+
+
+def test_no_time_at_all_is_one_step(trained, tmp_path):
+    config, _ = trained
+    checkpoint = train(config, ".", output=tmp_path, max_minutes=0)
+    assert describe(checkpoint).provenance["report"]["images"] == config.data.batch
+
+
+def test_clicks_alone_can_be_taught(tmp_path):
+    config = recipe(tmp_path, images=4, minutes=60.0)
+    clicks = replace(config, data=replace(config.data, boxes=0))
+    checkpoint = train(clicks, ".", output=tmp_path / "out")
+    held_out = json.loads((checkpoint.parent / "report.json").read_text())["held_out"]
+    assert set(held_out) == {"score_error", "click_oracle_iou", "click_max_iou"}
+
+
 def test_without_the_trainer_the_way_to_get_it_is_said(trained, monkeypatch):
     monkeypatch.setitem(sys.modules, "lightning", None)
     with pytest.raises(UserError, match=r"napari-semantic-sam\[train\]"):

@@ -63,18 +63,80 @@ def test_the_same_files_are_held_out_every_time(folder):
     assert not set(train) & set(held)
 
 
-def test_a_stack_gives_planes_along_every_axis(tmp_path):
+@pytest.mark.parametrize(("isotropic", "shapes"), [(True, 3), (False, 1)])
+def test_a_stack_gives_planes(tmp_path, isotropic, shapes):
     (tmp_path / "images").mkdir()
     (tmp_path / "cells").mkdir()
     labels = np.zeros((20, 40, 60), np.uint16)
     labels[5:15, 10:30, 20:50] = 7
     tifffile.imwrite(tmp_path / "cells" / "a.tif", labels)
     tifffile.imwrite(tmp_path / "images" / "a.tif", (labels * 20).astype(np.uint8))
-    config = SourceConfig(images="images", masks=("cells",), zoom=(1.0, 1.0))
+    config = SourceConfig(images="images", masks=("cells",), zoom=(1.0, 1.0), isotropic=isotropic)
     train, _ = folder_sources(config, holdout=10**6, base=tmp_path)
     rng = np.random.default_rng(0)
-    areas = {int(train(rng, 128).masks.sum()) for _ in range(30)}
-    assert len(areas) > 2  # 20 × 30, 10 × 30 and 10 × 20, give or take a rotation
+    areas = [int(train(rng, SIZE).masks.sum()) for _ in range(30)]
+    expected = (600, 300, 200)[:shapes]  # give or take a rotation
+    nearest = {min(expected, key=lambda area: abs(area - found)) for found in areas}
+    assert nearest == set(expected)
+    assert all(min(abs(area - found) for area in expected) < 0.1 * found for found in areas)
+
+
+def test_a_stack_too_flat_to_be_cut_across_is_left_out(tmp_path, capfd):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "cells").mkdir()
+    for name, depth in (("flat", 5), ("deep", 20)):
+        labels = np.zeros((depth, 40, 40), np.uint16)
+        labels[:, 10:30, 10:30] = 7
+        tifffile.imwrite(tmp_path / "cells" / f"{name}.tif", labels)
+        tifffile.imwrite(tmp_path / "images" / f"{name}.tif", (labels * 20).astype(np.uint8))
+    config = SourceConfig(images="images", masks=("cells",), zoom=(1.0, 1.0), isotropic=True)
+    train, _ = folder_sources(config, holdout=10**6, base=tmp_path)
+    names = {Path(train(np.random.default_rng(seed), SIZE).name).stem for seed in range(20)}
+    assert names == {"deep"}
+    assert "5 × 40" in capfd.readouterr().err
+
+
+def test_mask_folders_of_one_name_are_two_granularities(folder):
+    (folder / "second").mkdir()
+    (folder / "nuclei").rename(folder / "second" / "cells")
+    config = SourceConfig(images="images", masks=("cells", "second/cells"), zoom=(1.0, 1.0))
+    train, _ = folder_sources(config, holdout=10**6, base=folder)
+    assert max(len(train(np.random.default_rng(seed), SIZE).masks) for seed in range(10)) == 2
+
+
+@pytest.mark.parametrize("holdout", [2, 10**6])
+def test_a_single_image_is_trained_on_and_reported(folder, holdout):
+    for path in (folder / "images").iterdir():
+        if path.stem != "0":
+            path.unlink()
+    train, held = folder_sources(source(), holdout=holdout, base=folder)
+    assert [files.stem for files in train.files] == [files.stem for files in held.files] == ["0"]
+
+
+def test_a_run_does_without_held_out_images_that_cannot_be_used(folder, capfd):
+    _, held = folder_sources(source(), holdout=4, base=folder)
+    broken = [files.image for files in held.files]
+    assert broken
+    for path in broken:
+        path.write_bytes(b"no picture")
+    train, held = folder_sources(source(), holdout=4, base=folder)
+    assert len(train.files) == 12 - len(broken)
+    assert len(held(np.random.default_rng(0), SIZE).masks)
+    said = capfd.readouterr().err
+    assert all(path.name in said for path in broken)
+
+
+def test_tiny_objects_are_held_out_as_large_as_they_are_taught(folder):
+    for name in ("cells", "nuclei"):
+        for path in (folder / name).iterdir():
+            path.unlink()
+    labels = np.zeros((90, 110), np.uint16)
+    labels[40:43, 40:43] = 1
+    for number in range(12):
+        tifffile.imwrite(folder / "cells" / f"{number}.tif", labels)
+    config = DataConfig((source(zoom=(3.0, 4.0)),), crop=SIZE, batch=1)
+    _, held = build_streams(config, 64, folder, seed=(0,))
+    held.check()
 
 
 def test_masks_of_another_size_are_named(folder):
@@ -82,9 +144,9 @@ def test_masks_of_another_size_are_named(folder):
     for path in (folder / "images").iterdir():
         if path.stem != "3":
             path.unlink()
-    _, held = folder_sources(source(), holdout=10**6, base=folder)
+    train, _ = folder_sources(source(), holdout=10**6, base=folder)
     with pytest.raises(UserError, match=r"3\.png"):
-        held(np.random.default_rng(0), SIZE)
+        train(np.random.default_rng(0), SIZE)
 
 
 def test_files_that_cannot_be_used_are_left_out_and_named(folder, capfd):
@@ -179,7 +241,7 @@ def test_close_objects_are_also_taught_as_groups(tmp_path):
     Image.fromarray((labels > 0).astype(np.uint8) * 200).save(tmp_path / "images" / "a.png")
     Image.fromarray(labels).save(tmp_path / "masks" / "a.png")
     close = SourceConfig(images="images", masks=("masks",), groups=True)
-    _, held = folder_sources(close, holdout=1, base=tmp_path)
+    _, held = folder_sources(close, holdout=10**6, base=tmp_path)
     areas = sorted(held(np.random.default_rng(0), SIZE).masks.sum(axis=(1, 2)))
     assert len(areas) == 5
     assert 3 * 64 < areas[-1] < 25 * 25

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import types
 import typing
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.training.losses import LossConfig
+from napari_semantic_sam.training.plain_data import (
+    Amount,
+    Count,
+    PositiveAmount,
+    PositiveCount,
+    Range,
+    Share,
+    build,
+)
 from napari_semantic_sam.training.records import Granularity
 
 Part = Literal["all", "scores"]
@@ -33,6 +40,9 @@ class SourceConfig:
         Images are magnified by a random factor between these, log-uniformly.
     regions : bool
         Whether every image is also cut into a hierarchy of regions, see `region_levels`.
+    isotropic : bool
+        Whether the planes of a stack are cut along all of its axes, because its voxels are as
+        deep as they are wide; otherwise along the first one only.
     groups : bool
         Whether objects that nearly touch also make a coarser granularity, see `object_groups`.
     granularity : str
@@ -40,11 +50,12 @@ class SourceConfig:
     """
 
     kind: Literal["synthetic", "folder"] = "folder"
-    weight: float = 1.0
+    weight: PositiveAmount = 1.0
     images: str = ""
     masks: tuple[str, ...] = ()
-    zoom: tuple[float, float] = (0.5, 2.0)
+    zoom: tuple[PositiveAmount, PositiveAmount] = (0.5, 2.0)
     regions: bool = False
+    isotropic: bool = False
     groups: bool = False
     granularity: Granularity = "multi"
 
@@ -74,14 +85,14 @@ class DataConfig:
     """
 
     sources: tuple[SourceConfig, ...]
-    crop: int = 256
-    batch: int = 8
-    wide_share: float = 0.0
-    clicks: int = 8
-    boxes: int = 2
-    centre_share: float = 0.5
-    workers: int = 1
-    holdout: int = 20
+    crop: Annotated[int, Range(32)] = 256
+    batch: PositiveCount = 8
+    wide_share: Share = 0.0
+    clicks: PositiveCount = 8
+    boxes: Count = 2
+    centre_share: Share = 0.5
+    workers: Count = 1
+    holdout: Annotated[int, Range(2)] = 20
 
 
 @dataclass(frozen=True)
@@ -102,12 +113,12 @@ class OptimiserConfig:
         first steps.
     """
 
-    rate: float = 1e-4
-    backbone_rate: float = 1e-5
-    weight_decay: float = 0.05
-    warmup_steps: int = 100
-    clip: float = 0.01
-    ema: float = 0.999
+    rate: PositiveAmount = 1e-4
+    backbone_rate: Amount = 1e-5
+    weight_decay: Amount = 0.05
+    warmup_steps: Count = 100
+    clip: PositiveAmount = 0.01
+    ema: Share = 0.999
 
 
 @dataclass(frozen=True)
@@ -150,11 +161,11 @@ class TrainConfig:
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     part: Part = "all"
-    minutes: float = 60.0
-    images: int = 0
-    harvest_minutes: float = 10.0
+    minutes: PositiveAmount = 60.0
+    images: Count = 0
+    harvest_minutes: PositiveAmount = 10.0
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    seed: int = 0
+    seed: Count = 0
     description: str = ""
     licence: str = ""
 
@@ -172,7 +183,7 @@ def read_config(path: Path) -> TrainConfig:
     Raises
     ------
     UserError
-        If the file is missing, no YAML, or has an entry this version does not know.
+        If the file is missing, no YAML, or has an entry that is unknown or impossible.
     """
     try:
         import yaml
@@ -185,10 +196,9 @@ def read_config(path: Path) -> TrainConfig:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"The training file {path} is not valid YAML; correct it.") from error
     try:
-        config = _build(TrainConfig, data)
-    except (TypeError, ValueError) as error:
+        config: TrainConfig = build(TrainConfig, data)
+    except ValueError as error:
         raise UserError(f"The training file {path} is not usable: {error}.") from error
-    assert isinstance(config, TrainConfig)
     return config
 
 
@@ -200,42 +210,13 @@ def with_changes(config: TrainConfig, **changes: Any) -> TrainConfig:
     UserError
         If an entry cannot have that value.
     """
-    hints = typing.get_type_hints(TrainConfig)
-    try:
-        checked = {
-            name: _build(hints[name], value) for name, value in changes.items() if value is not None
-        }
-    except ValueError as error:
-        raise UserError(f"The training cannot be changed in this way: {error}.") from error
+    hints = typing.get_type_hints(TrainConfig, include_extras=True)
+    checked = {}
+    for name, value in changes.items():
+        if value is None:
+            continue
+        try:
+            checked[name] = build(hints[name], value)
+        except ValueError as error:
+            raise UserError(f"The training cannot have these {name}: {error}.") from error
     return replace(config, **checked)
-
-
-def _build(kind: Any, value: Any) -> Any:
-    """Turn plain data into `kind`, naming what does not fit."""
-    origin = typing.get_origin(kind)
-    if origin is Literal:
-        if value not in typing.get_args(kind):
-            raise ValueError(f"{value!r} is none of {typing.get_args(kind)}")
-        return value
-    if origin is tuple:
-        inner = typing.get_args(kind)[0]
-        if not isinstance(value, list):
-            raise ValueError(f"{value!r} must be a list")
-        return tuple(_build(inner, item) for item in value)
-    if is_dataclass(kind):
-        return _build_dataclass(kind, value)
-    if kind is float and isinstance(value, int):
-        return float(value)
-    if not isinstance(value, kind):
-        raise ValueError(f"{value!r} must be of type {kind.__name__}")
-    return value
-
-
-def _build_dataclass(kind: Any, value: Any) -> Any:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{kind.__name__} needs named entries, got {value!r}")
-    hints = typing.get_type_hints(kind, {**vars(types), **globals()})
-    known = {item.name for item in fields(kind)}
-    if unknown := sorted(set(value) - known):
-        raise ValueError(f"unknown entries {unknown}; possible are {sorted(known)}")
-    return kind(**{name: _build(hints[name], item) for name, item in value.items()})

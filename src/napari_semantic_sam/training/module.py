@@ -100,7 +100,7 @@ class Clock:
     Parameters
     ----------
     minutes : float
-        Length of the run.
+        Length of the run; 0 is over at once.
     spent : float
         Seconds that earlier parts of the run took.
     """
@@ -119,7 +119,7 @@ class Clock:
 
     def share(self) -> float:
         """How much of the run is over, 0..1."""
-        return min(1.0, self.seconds() / self._total)
+        return min(1.0, self.seconds() / self._total) if self._total > 0 else 1.0
 
 
 class Stop(lightning.Callback):

@@ -41,10 +41,12 @@ class HeldOut:
         return cls(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
     def summary(self) -> dict[str, float]:
-        """Mean IoUs over clicks and over boxes, and how well predicted IoU is calibrated."""
+        """Mean IoUs over clicks and over boxes, if any, and the error of the predicted IoU."""
         best = self.iou.gather(1, self.predicted.argmax(dim=1, keepdim=True))[:, 0]
         values = {"score_error": (self.predicted - self.iou).abs().mean()}
         for kind, chosen in (("click", self.is_click), ("box", ~self.is_click)):
+            if not chosen.any():
+                continue
             values[f"{kind}_oracle_iou"] = self.oracle[chosen].mean()
             values[f"{kind}_max_iou"] = best[chosen].mean()
         return {name: round(float(value), 4) for name, value in values.items()}

@@ -5,13 +5,20 @@ from __future__ import annotations
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any
 
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.io.files import make_folder
 from napari_semantic_sam.model.config import PRESETS
 from napari_semantic_sam.model.metadata import CheckpointMetadata
 from napari_semantic_sam.model.semantic_sam import SemanticSAM
 from napari_semantic_sam.training.config import TrainConfig, training_extra_missing
+
+if TYPE_CHECKING:
+    import lightning
+
+    from napari_semantic_sam.training.harvest import Harvest
 
 STATE_FILE = "last.ckpt"
 """Everything an exact resume needs; for the machine that wrote it."""
@@ -55,25 +62,19 @@ def train(
     """
     try:
         import lightning
-        from lightning.pytorch.callbacks import ModelCheckpoint
     except ModuleNotFoundError as error:
         raise training_extra_missing(error) from error
-    import torch
-
     from napari_semantic_sam.training.data import build_loader, build_streams
-    from napari_semantic_sam.training.harvest import Harvest, WholeFiles
-    from napari_semantic_sam.training.module import RampedAveraging, Stop, TrainingModule
+    from napari_semantic_sam.training.harvest import Harvest
+    from napari_semantic_sam.training.module import TrainingModule
 
     base = Path(base)
-    folder = Path(output) if output is not None else Path("runs") / config.name
+    folder = make_folder(output if output is not None else Path("runs") / config.name)
     state = folder / STATE_FILE
-    if resume and not state.exists():
-        raise UserError(f"There is no {STATE_FILE} in {folder} to resume from; start afresh.")
-    folder.mkdir(parents=True, exist_ok=True)
+    # A resumed run must not see again the images it began with.
+    seen = images_seen(state) if resume else 0
     lightning.seed_everything(config.seed)
     model = starting_model(config, base)
-    # A resumed run must not see again the images it began with.
-    seen = torch.load(state, weights_only=True)["spent"]["images"] if resume else 0
     train_stream, held_out = build_streams(
         config.data,
         model.config.size_divisor,
@@ -81,14 +82,40 @@ def train(
         seed=(config.seed, seen),
     )
     train_stream.check()
+    held_out.check()
     harvest = Harvest(folder, starting_metadata(config, model))
-    trainer = lightning.Trainer(
+    with warnings.catch_warnings():
+        # A checkpoint comes in evaluation mode: its batch normalisation keeps its statistics.
+        warnings.filterwarnings("ignore", r"Found \d+ module\(s\) in eval mode")
+        make_trainer(config, harvest, max_minutes).fit(
+            TrainingModule(model, config),
+            build_loader(train_stream, config.data.workers),
+            build_loader(held_out, workers=0),
+            ckpt_path=state if resume else None,
+            weights_only=True,
+        )
+    if harvest.failure is not None:
+        raise harvest.failure
+    return folder / f"{config.name}.safetensors"
+
+
+def make_trainer(
+    config: TrainConfig, harvest: Harvest, max_minutes: float | None
+) -> lightning.Trainer:
+    """Return what runs the training and keeps its state beside what is harvested."""
+    import lightning
+    from lightning.pytorch.callbacks import ModelCheckpoint
+
+    from napari_semantic_sam.training.harvest import WholeFiles
+    from napari_semantic_sam.training.module import RampedAveraging, Stop
+
+    return lightning.Trainer(
         accelerator="auto",
         devices=1,
         precision=config.precision,
         max_epochs=-1,
         gradient_clip_val=config.optimiser.clip,
-        val_check_interval={"seconds": round(config.harvest_minutes * 60)},
+        val_check_interval={"seconds": max(1, round(config.harvest_minutes * 60))},
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         logger=False,
@@ -100,26 +127,31 @@ def train(
             harvest,
             RampedAveraging(config.optimiser.ema),
             ModelCheckpoint(
-                folder,
-                filename=state.stem,
+                harvest.folder,
+                filename=Path(STATE_FILE).stem,
                 save_on_train_epoch_end=False,
                 enable_version_counter=False,
             ),
         ],
     )
-    with warnings.catch_warnings():
-        # A checkpoint comes in evaluation mode: its batch normalisation keeps its statistics.
-        warnings.filterwarnings("ignore", r"Found \d+ module\(s\) in eval mode")
-        trainer.fit(
-            TrainingModule(model, config),
-            build_loader(train_stream, config.data.workers),
-            build_loader(held_out, workers=0),
-            ckpt_path=state if resume else None,
-            weights_only=True,
-        )
-    if harvest.failure is not None:
-        raise harvest.failure
-    return folder / f"{config.name}.safetensors"
+
+
+def images_seen(state: Path) -> int:
+    """Return how many images the run had seen that left a state.
+
+    Raises
+    ------
+    UserError
+        If there is no state, or it cannot be read.
+    """
+    import torch
+
+    if not state.exists():
+        raise UserError(f"There is no {state.name} in {state.parent} to resume from; start afresh.")
+    try:
+        return int(torch.load(state, weights_only=True)["spent"]["images"])
+    except (OSError, EOFError, RuntimeError, KeyError, TypeError, UnpicklingError) as error:
+        raise UserError(f"{state} is damaged and cannot be resumed from; start afresh.") from error
 
 
 def starting_model(config: TrainConfig, base: Path) -> SemanticSAM:

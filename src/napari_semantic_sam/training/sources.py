@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from napari_semantic_sam.io.images import read_image, read_labels
 from napari_semantic_sam.io.pairs import PairedFiles, pair_files
 from napari_semantic_sam.training.augment import Labels, random_look, random_view
 from napari_semantic_sam.training.config import SourceConfig
-from napari_semantic_sam.training.records import Granularity, Record, make_record
+from napari_semantic_sam.training.records import Record, make_record
 from napari_semantic_sam.training.regions import region_levels
 from napari_semantic_sam.training.synthetic import generate
 from napari_semantic_sam.training.synthetic.canvas import grouped
@@ -58,14 +59,9 @@ class FolderSource:
     Parameters
     ----------
     files : sequence of PairedFiles
-        A stack (Z, Y, X) with labels of the same shape gives random planes along any axis.
-    zoom : (low, high)
-        See `random_view`.
-    regions : bool
-        Whether to add a hierarchy of regions to the masks of every plane image.
-    groups : bool
-        Whether to add the groups of its objects, see `object_groups`.
-    granularity : str
+        A stack (Z, Y, X) with labels of the same shape gives random planes.
+    config : SourceConfig
+        What is drawn from them; regions and groups are added to plane images only.
     prefer_crowded : bool
         Whether to draw an image in proportion to the root of its number of objects: a crowded
         field shows more neighbourhoods than one view of it, and users click on all of them.
@@ -75,19 +71,13 @@ class FolderSource:
     def __init__(
         self,
         files: Sequence[PairedFiles],
-        zoom: tuple[float, float],
-        regions: bool,
-        groups: bool,
-        granularity: Granularity,
+        config: SourceConfig,
         *,
         prefer_crowded: bool = False,
     ) -> None:
         self.files = list(files)
+        self.config = config
         self.prefer_crowded = prefer_crowded
-        self.zoom = zoom
-        self.regions = regions
-        self.groups = groups
-        self.granularity = granularity
         self._read: dict[str, Annotated] = {}
         self._counts: dict[str, int] = {}
 
@@ -101,18 +91,18 @@ class FolderSource:
         """
         name, image, labels = self._plane(rng)
         farthest = size / (_LARGEST_VIEW * max(labels[0].shape))
-        zoom = (max(self.zoom[0], farthest), max(self.zoom[1], farthest))
+        zoom = (max(self.config.zoom[0], farthest), max(self.config.zoom[1], farthest))
         view = random_view(labels, size, zoom, rng)
         masks = _without_copies(
             np.concatenate([label_masks(view.labels(level)) for level in labels])
         )
         pixels = random_look(view.image(image), rng)
-        return make_record(pixels, masks, self.granularity, name=name)
+        return make_record(pixels, masks, self.config.granularity, name=name)
 
     def _plane(self, rng: np.random.Generator) -> tuple[str, npt.NDArray[np.uint8], list[Labels]]:
         files, (image, labels) = self._chosen_file(rng)
         if labels[0].ndim == 3:
-            axis = int(rng.integers(3))
+            axis = int(rng.integers(3)) if self.config.isotropic else 0
             occupied = np.flatnonzero(labels[0].any(axis=tuple({0, 1, 2} - {axis})))
             plane = int(rng.choice(occupied))
             image = _as_bytes(image.take(plane, axis))
@@ -130,35 +120,53 @@ class FolderSource:
 
     def _any_file(self, rng: np.random.Generator) -> tuple[PairedFiles, Annotated]:
         while True:
-            index = int(rng.integers(len(self.files)))
-            files = self.files[index]
+            files = self.files[int(rng.integers(len(self.files)))]
             try:
                 return files, self._load(files)
             except UserError as error:
                 if len(self.files) == 1:
                     raise
-                print(f"Left out: {error}", file=sys.stderr, flush=True)
-                del self.files[index]
+                self._leave_out(files, error)
+
+    def leave_out_unusable(self) -> None:
+        """Read all files and leave out those that cannot be used, perhaps all of them."""
+        for files in list(self.files):
+            try:
+                self._load(files)
+            except UserError as error:
+                self._leave_out(files, error)
+
+    def _leave_out(self, files: PairedFiles, why: UserError) -> None:
+        print(f"Left out: {why}", file=sys.stderr, flush=True)
+        self.files.remove(files)
 
     def _load(self, files: PairedFiles) -> Annotated:
         if files.stem not in self._read:
             image = read_image(files.image)
             labels = [read_labels(path).astype(np.int32) for path in files.masks.values()]
-            if any(level.shape != image.shape[: level.ndim] for level in labels):
-                raise UserError(
-                    f"{files.image} has shape {image.shape} but its masks do not; "
-                    "give masks of the same height and width."
-                )
-            if not labels[0].any():
-                raise UserError(f"The masks of {files.image} are empty; label an object in them.")
+            _check(files, image, labels)
             self._counts[files.stem] = int(np.count_nonzero(np.unique(labels[0])))
             if labels[0].ndim == 2:
                 image = _as_bytes(image)
-                groups = [object_groups(labels[0])] if self.groups else []
-                regions = region_levels(image, labels[0]) if self.regions else []
+                groups = [object_groups(labels[0])] if self.config.groups else []
+                regions = region_levels(image, labels[0]) if self.config.regions else []
                 labels += groups + regions
+            else:
+                for axis in range(3 if self.config.isotropic else 1):
+                    _as_bytes(image.take(0, axis))  # refuses planes that are too small
             self._read[files.stem] = (image, labels)
         return self._read[files.stem]
+
+
+def _check(files: PairedFiles, image: npt.NDArray[Any], labels: list[Labels]) -> None:
+    """Raise a UserError for masks of another shape, or without any object."""
+    if any(level.shape != image.shape[: level.ndim] for level in labels):
+        raise UserError(
+            f"{files.image} has shape {image.shape} but its masks do not; "
+            "give masks of the same height and width."
+        )
+    if not labels[0].any():
+        raise UserError(f"The masks of {files.image} are empty; label an object in them.")
 
 
 def object_groups(labels: Labels) -> Labels:
@@ -197,7 +205,7 @@ def folder_sources(
     base : Path
         What the folders in `config` are relative to.
     """
-    masks = {Path(folder).name: base / folder for folder in config.masks}
+    masks = {folder: base / folder for folder in config.masks}
     if not masks:
         raise UserError(f"The source {config.images} names no folder of masks; add 'masks'.")
     found = pair_files(base / config.images, masks)
@@ -206,13 +214,17 @@ def folder_sources(
         print(f"Left out of {config.images}, without image or masks: {names}", file=sys.stderr)
     pairs = found.files
     kept = [zlib.crc32(pair.stem.encode()) % holdout == 0 for pair in pairs]
-    train = [pair for pair, keep in zip(pairs, kept, strict=True) if not keep]
-    held = [pair for pair, keep in zip(pairs, kept, strict=True) if keep] or pairs[:1]
-    levels = (config.regions, config.groups, config.granularity)
-    return (
-        FolderSource(train, config.zoom, *levels, prefer_crowded=True),
-        FolderSource(held, (1.0, 1.0), *levels),
+    natural = float(np.clip(1.0, *config.zoom))
+    held = FolderSource(
+        [pair for pair, keep in zip(pairs, kept, strict=True) if keep],
+        replace(config, zoom=(natural, natural)),
     )
+    held.leave_out_unusable()
+    train = [pair for pair, keep in zip(pairs, kept, strict=True) if not keep]
+    # Of too few images to keep one back, the report sees one that is trained on.
+    train = train or held.files or pairs
+    held.files = held.files or train[:1]
+    return FolderSource(train, config, prefer_crowded=True), held
 
 
 def _as_bytes(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
