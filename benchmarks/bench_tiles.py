@@ -1,13 +1,15 @@
 """Agreement of segmenting a picture in tiles with segmenting it at once.
 
 ``python benchmarks/bench_tiles.py FOLDER``; FOLDER holds one folder per set, each with
-``images``. Pictures are seen at their own scale, at once whatever their size and in tiles of
-several sizes. 1024 pixels are the tiles that `tiny` uses, on pictures beyond that size.
+``images``. Pictures are seen at one scale, at once whatever their size and in tiles of several
+sizes. 1024 pixels are the tiles that `tiny` uses, on pictures beyond that size; ``--scale 2`` shows
+pictures of 1024 pixels as if they had 2048.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,10 +70,12 @@ def pictures(folder: Path, count: int, longest: int) -> list[Path]:
     return sorted(sizes, key=lambda path: -sizes[path])[:count]
 
 
-def segment(predictor: Predictor, plane: Plane, edge: int) -> tuple[LevelLabels, float]:
-    """Segment a plane at its own scale in tiles of so many pixels, and time it."""
+def segment(
+    predictor: Predictor, plane: Plane, scale: float, edge: int
+) -> tuple[LevelLabels, float]:
+    """Segment a plane at a scale, in tiles of so many pixels of the input, and time it."""
     start = time.perf_counter()
-    embedding = PlaneEmbedding(plane, predictor.model, EmbeddingCache(), scale=1.0, edge=edge)
+    embedding = PlaneEmbedding(plane, predictor.model, EmbeddingCache(), scale=scale, edge=edge)
     labels = segment_plane(predictor, embedding, suited_settings(predictor))
     return labels, time.perf_counter() - start
 
@@ -135,6 +139,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=["dsb2018", "usiigaci_phase", "em_vnc"])
     parser.add_argument("--pictures", type=int, default=2)
     parser.add_argument("--longest", type=int, default=1536, help="side of a picture")
+    parser.add_argument("--scale", type=float, default=1.0, help="pixels seen per pixel")
     parser.add_argument("--tiles", type=int, nargs="+", default=[1024, 512, 256])
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/tiles.json"))
@@ -147,9 +152,10 @@ def main() -> None:
         mine: dict[int, list[Compared]] = {edge: [] for edge in options.tiles}
         for path in pictures(options.folder / name, options.pictures, options.longest):
             plane = Plane.of(read_image(path))
-            whole, at_once = segment(predictor, plane, max(plane.shape))
-            for edge in (each for each in options.tiles if each < max(plane.shape)):
-                tiled, seconds = segment(predictor, plane, edge)
+            longest = math.ceil(options.scale * max(plane.shape))
+            whole, at_once = segment(predictor, plane, options.scale, longest)
+            for edge in (each for each in options.tiles if each < longest):
+                tiled, seconds = segment(predictor, plane, options.scale, edge)
                 mine[edge].append(compare(whole, tiled, (at_once, seconds)))
         rows += [row(name, edge, mine[edge], objects) for edge in options.tiles if mine[edge]]
         every = {edge: every[edge] + mine[edge] for edge in options.tiles}
@@ -163,6 +169,7 @@ def main() -> None:
             "model": options.model,
             "checkpoint": predictor.model.checkpoint_hash,
             "longest side": options.longest,
+            "scale": options.scale,
             "torch threads": torch.get_num_threads(),
             "device": "cpu",
         },

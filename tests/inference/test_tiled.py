@@ -14,7 +14,8 @@ from napari_semantic_sam.inference.automatic import automatic_masks, label_level
 from napari_semantic_sam.inference.automatic.grid import spaced_grid
 from napari_semantic_sam.inference.automatic.passes import plan_passes
 from napari_semantic_sam.inference.automatic.plane import segment_plane
-from napari_semantic_sam.inference.tiles.layout import Tile, TileLevel
+from napari_semantic_sam.inference.tiles.layout import Tile, TileLevel, tile_context
+from napari_semantic_sam.model.config import PRESETS
 
 
 def cells(shape=(220, 320), seed=0):
@@ -161,6 +162,51 @@ def test_tiles_of_every_pass_cover_the_plane(shape, side):
         assert (cores == 1).all()
     for finer, coarser in pairwise(passes):
         assert coarser.side * coarser.factor <= 4.01 * finer.side * finer.factor
+
+
+def test_tiles_see_beyond_what_they_are_asked_about():
+    finest = TileLevel(0.5, 1024, (2000, 5000))
+    (plain, *_), (wide, coarser, *_) = plan_passes(finest), plan_passes(finest, context=64)
+    assert wide.overlap == plain.overlap + 2 * 128
+    assert coarser.least == wide.overlap
+    for one, other in zip(plain.tiles(), wide.tiles(), strict=True):
+        assert other.core == one.core
+        expected = [max(0, edge - 128) for edge in one.box[:2]]
+        expected += [
+            min(edge + 128, end) for edge, end in zip(one.box[2:], (2000, 5000), strict=True)
+        ]
+        assert list(other.box) == expected
+        ends = (other.box[0] > 0, other.box[1] > 0, other.box[2] < 2000, other.box[3] < 5000)
+        assert other.inner == ends
+
+
+def test_small_networks_see_more_than_a_tile():
+    assert tile_context(PRESETS["tiny"]) > 0
+    assert tile_context(PRESETS["swin-t"]) == 0
+
+
+def test_an_object_that_lies_in_the_context_is_seen_whole():
+    picture = bright((120, 400))
+    picture[50:70, 90:190] = 100  # longer than what tiles of 128 share
+    predictor = SeeingPredictor()
+    embedding = predictor.embed_plane(plane_of(picture), edge=128, context=64)
+    labels = segment_plane(predictor, embedding, settings())
+    assert len(labels.rows(1)) == 1
+    assert f1(labels, picture, 1, 0.95) == 1
+    # The network saw the context, at no other scale.
+    assert max(parts[0].shape[1] for parts in predictor.model.encoded) == 256
+
+
+def test_every_place_is_asked_about_once():
+    picture = np.zeros((60, 400), np.uint8)  # too low to be seen in coarser tiles
+    picture[0, ::3] = 1  # no objects, but no tile is constant
+    asked = []
+    for edge in (400, 128):
+        predictor = SeeingPredictor()
+        embedding = predictor.embed_plane(plane_of(picture), edge=edge, context=32)
+        segment_plane(predictor, embedding, settings(spacing=8.0))
+        asked.append(len(predictor.model.asked))
+    assert asked[0] == asked[1] > 300
 
 
 def test_the_last_pass_sees_the_whole_plane():

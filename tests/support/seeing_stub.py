@@ -77,8 +77,9 @@ class SeeingPredictor:
         self.model = SeeingModel()
         self.levels = range(1, 3)
 
-    def embed_plane(self, plane, *, scale=1.0, edge=None):
-        return PlaneEmbedding(plane, self.model, EmbeddingCache(), scale=scale, edge=edge)
+    def embed_plane(self, plane, *, scale=1.0, edge=None, context=0):
+        cache = EmbeddingCache()
+        return PlaneEmbedding(plane, self.model, cache, scale=scale, edge=edge, context=context)
 
 
 def settings(*levels, spacing=7.0):

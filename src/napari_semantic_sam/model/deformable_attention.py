@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_semantic_sam.model.chunks import at_once, split
 from napari_semantic_sam.model.linear import Linear
 
 
@@ -43,7 +44,7 @@ class DeformableAttention(nn.Module):
         self._reset()
 
     def project(self, memory: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
-        """Turn memory into the table that `forward` reads.
+        """Turn memory into the table that `forward` reads: every map in a border of zeros.
 
         Parameters
         ----------
@@ -55,7 +56,15 @@ class DeformableAttention(nn.Module):
         -------
         (B, Σ(H+2)(W+2), C) float tensor
         """
-        return frame(self.value_proj(memory), sizes)
+        most, parts = at_once(memory), []
+        maps = memory.split([height * width for height, width in sizes], dim=1)
+        for tokens, (height, width) in zip(maps, sizes, strict=True):
+            for part in split(height, None if most is None else most // width):
+                values = self.value_proj(tokens[:, part.start * width : part.stop * width])
+                borders = (1, 1, int(part.start == 0), int(part.stop == height))
+                framed = F.pad(values.unflatten(1, (-1, width)), (0, 0, *borders))
+                parts.append(framed.flatten(1, 2))
+        return torch.cat(parts, dim=1)
 
     def forward(
         self,
@@ -196,16 +205,6 @@ class TableLayout:
         up, both = 1 - down, right * down
         shares = torch.stack([up - right + both, right - both, down - both, both], dim=3)
         return rows, shares
-
-
-def frame(tokens: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
-    """Give every map a border of zeros: (B, ΣHW, C) becomes (B, Σ(H+2)(W+2), C)."""
-    maps = tokens.split([height * width for height, width in sizes], dim=1)
-    framed = [
-        F.pad(pixels.unflatten(1, size), (0, 0, 1, 1, 1, 1)).flatten(1, 2)
-        for pixels, size in zip(maps, sizes, strict=True)
-    ]
-    return torch.cat(framed, dim=1)
 
 
 def _split(position: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:

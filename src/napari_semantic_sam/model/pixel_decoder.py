@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_semantic_sam.model.backbone import build_backbone
+from napari_semantic_sam.model.chunks import at_once, split
 from napari_semantic_sam.model.config import DeformableConfig, SwinConfig, TimmConfig
 from napari_semantic_sam.model.deformable_attention import DeformableAttention, TableLayout
 from napari_semantic_sam.model.layers import MLP
@@ -23,6 +24,7 @@ MEMORY_STRIDES = (8, 16, 32, 64)
 """Strides of the memory levels, in the order of the pixel decoder."""
 
 _GROUPS = 32
+_CHANNELS_AT_ONCE = 32
 
 
 class DeformableImageEncoder(nn.Module):
@@ -47,7 +49,9 @@ class DeformableImageEncoder(nn.Module):
         self.level_embedding = nn.Embedding(len(MEMORY_STRIDES), width)
         self.layers = nn.ModuleList(EncoderLayer(decoder) for _ in range(decoder.encoder_layers))
         self.lateral = _normed(nn.Conv2d(finest, width, 1, bias=False))
-        self.smooth = _normed(nn.Conv2d(width, width, 3, padding=1, bias=False)).append(nn.ReLU())
+        self.smooth = _normed(nn.Conv2d(width, width, 3, padding=1, bias=False))
+        # In place, as these are the largest maps of all.
+        self.smooth.append(nn.ReLU(inplace=True))
         self.mask_features = nn.Conv2d(width, width, 1)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -102,8 +106,12 @@ class DeformableImageEncoder(nn.Module):
     def _mask_features(self, finest: Tensor, memory: Tensor) -> Tensor:
         lateral = self.lateral(finest)
         size = cast("list[int]", list(lateral.shape[-2:]))
-        top = F.interpolate(memory, size=size, mode="bilinear", align_corners=False)
-        return self.mask_features(self.smooth(lateral + top))
+        most = None if at_once(lateral) is None else _CHANNELS_AT_ONCE
+        for part in split(lateral.shape[1], most):
+            lateral[:, part] += F.interpolate(
+                memory[:, part], size=size, mode="bilinear", align_corners=False
+            )
+        return self.mask_features(self.smooth(lateral))
 
 
 @dataclass(frozen=True)
@@ -140,11 +148,21 @@ class EncoderLayer(nn.Module):
 
     def forward(self, tokens: Tensor, surroundings: Surroundings) -> Tensor:
         """Update (B, ΣHW, C) tokens; positions are added to the queries only."""
+        values = self.attention.project(tokens, surroundings.sizes)
+        updated = torch.empty_like(tokens)
+        for part in split(tokens.shape[1], at_once(tokens)):
+            updated[:, part] = self._update(tokens[:, part], values, surroundings, part)
+        return updated
+
+    def _update(
+        self, tokens: Tensor, values: Tensor, surroundings: Surroundings, part: slice
+    ) -> Tensor:
+        """Update those tokens that are `part` of all."""
         attended = self.attention(
-            tokens + surroundings.positions,
-            surroundings.centres,
+            tokens + surroundings.positions[part],
+            surroundings.centres[:, part],
             None,
-            self.attention.project(tokens, surroundings.sizes),
+            values,
             surroundings.layout,
             torch.arange(len(tokens), device=tokens.device),
         )

@@ -8,11 +8,13 @@ shrinks when a map is smaller than a window; every stage's output has a norm of 
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_semantic_sam.model.chunks import at_once, split
 from napari_semantic_sam.model.config import SwinConfig
 from napari_semantic_sam.model.linear import Linear
 
@@ -125,20 +127,93 @@ class SwinBlock(nn.Module):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Update (B, H, W, C) tokens; `mask` is used when this block shifts its windows."""
-        tokens = tokens + self._attend(self.norm1(tokens), mask)
+        height, width = tokens.shape[1:3]
+        rows, columns = (-(-length // self.window) for length in (height, width))
+        most = at_once(tokens)
+        rows_at_once = None if most is None else most // (self.window**2 * columns)
+        updated = torch.empty_like(tokens)
+        for part in split(rows, rows_at_once):
+            strip = Strip.of(part, height, self.window, self.shift)
+            some = None if not self.shift else mask[part.start * columns : part.stop * columns]
+            strip.put(self._update(strip.take(tokens), some, strip), updated)
+        return updated
+
+    def _update(self, tokens: Tensor, mask: Tensor | None, strip: Strip) -> Tensor:
+        """Update the tokens of a strip."""
+        tokens = tokens + self._attend(self.norm1(tokens), mask, strip)
         return tokens + self.mlp(self.norm2(tokens))
 
-    def _attend(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        _, height, width, _ = tokens.shape
-        tokens = F.pad(tokens, (0, 0, 0, -width % self.window, 0, -height % self.window))
+    def _attend(self, tokens: Tensor, mask: Tensor | None, strip: Strip) -> Tensor:
+        width = tokens.shape[2]
+        tokens = F.pad(strip.pad(tokens), (0, 0, 0, -width % self.window))
         rows, columns = tokens.shape[1:3]
         if self.shift:
-            tokens = tokens.roll((-self.shift, -self.shift), dims=(1, 2))
-        windows = self.attn(split_windows(tokens, self.window), mask if self.shift else None)
+            tokens = tokens.roll(-self.shift, dims=2)
+        windows = self.attn(split_windows(tokens, self.window), mask)
         tokens = join_windows(windows, self.window, rows, columns)
         if self.shift:
-            tokens = tokens.roll((self.shift, self.shift), dims=(1, 2))
-        return tokens[:, :height, :width]
+            tokens = tokens.roll(self.shift, dims=2)
+        return strip.crop(tokens)[:, :, :width]
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Whole rows of windows of a map that is padded at the bottom and then shifted cyclically.
+
+    From its top to its bottom: rows of the map, padding, and rows from the top of the map, which
+    the shift has brought here.
+
+    Attributes
+    ----------
+    start, stop : int
+        The first rows.
+    padding : int
+    wrapped : int
+        How many rows from the top of the map.
+    """
+
+    start: int
+    stop: int
+    padding: int
+    wrapped: int
+
+    @classmethod
+    def of(cls, part: slice, height: int, window: int, shift: int) -> Strip:
+        """Return some rows of windows of a map of this height."""
+        padded = height + -height % window
+        first, last = part.start * window + shift, part.stop * window + shift
+        return cls(
+            start=min(first, height),
+            stop=min(last, height),
+            padding=max(0, min(last, padded) - max(first, height)),
+            wrapped=max(0, last - padded),
+        )
+
+    def take(self, tokens: Tensor) -> Tensor:
+        """Return the strip of a (B, H, W, C) map, without padding."""
+        rows = tokens[:, self.start : self.stop]
+        return torch.cat([rows, tokens[:, : self.wrapped]], dim=1) if self.wrapped else rows
+
+    def put(self, rows: Tensor, tokens: Tensor) -> None:
+        """Write what `take` has taken into a (B, H, W, C) map."""
+        count = self.stop - self.start
+        tokens[:, self.start : self.stop] = rows[:, :count]
+        tokens[:, : self.wrapped] = rows[:, count:]
+
+    def pad(self, rows: Tensor) -> Tensor:
+        """Insert the padding, as zeros."""
+        count = self.stop - self.start
+        if not self.wrapped:
+            return F.pad(rows, (0, 0, 0, 0, 0, self.padding))
+        zeros = rows.new_zeros(len(rows), self.padding, *rows.shape[2:])
+        return torch.cat([rows[:, :count], zeros, rows[:, count:]], dim=1)
+
+    def crop(self, rows: Tensor) -> Tensor:
+        """Undo `pad`."""
+        count = self.stop - self.start
+        if not self.padding:
+            return rows
+        return torch.cat([rows[:, :count], rows[:, count + self.padding :]], dim=1)
 
 
 class WindowAttention(nn.Module):

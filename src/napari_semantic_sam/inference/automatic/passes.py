@@ -28,8 +28,9 @@ class SurveyTile:
     Attributes
     ----------
     box : Box
+        What the network sees.
     core : Box
-        What is nearer to this tile's centre than to that of any neighbour.
+        What is nearer to this tile's centre than to that of any neighbour; where it is asked.
     inner : tuple of bool
         Whether the picture goes on beyond the top, left, bottom and right border.
     """
@@ -57,7 +58,9 @@ class Pass:
     shape : (height, width)
         Of the plane, in pixels of the pass.
     side : int
-        Of a tile, in pixels of the pass.
+        Of a tile without its context, in pixels of the pass.
+    context : int
+        How far the network sees beyond that at every side, in pixels of the pass.
     least : float
         In pixels of the plane: objects whose longer side is shorter are seen whole by the
         pass before.
@@ -67,12 +70,13 @@ class Pass:
     scale: float
     shape: tuple[int, int]
     side: int
+    context: int = 0
     least: float = 0.0
 
     @property
     def overlap(self) -> int:
         """By how many pixels of the pass neighbours overlap at least."""
-        return self.side // _OVERLAP
+        return self.side // _OVERLAP + 2 * self.context
 
     def tiles(self) -> list[SurveyTile]:
         """Return the tiles, row by row."""
@@ -81,16 +85,21 @@ class Pass:
         rows = _cores(((y0, y1) for y0, _, y1, _ in boxes), height)
         columns = _cores(((x0, x1) for _, x0, _, x1 in boxes), width)
         return [
-            SurveyTile(
-                box=(y0, x0, y1, x1),
-                core=(rows[y0][0], columns[x0][0], rows[y0][1], columns[x0][1]),
-                inner=(y0 > 0, x0 > 0, y1 < height, x1 < width),
+            self._tile(
+                box, (rows[box[0]][0], columns[box[1]][0], rows[box[0]][1], columns[box[1]][1])
             )
-            for y0, x0, y1, x1 in boxes
+            for box in boxes
         ]
 
+    def _tile(self, box: Box, core: Box) -> SurveyTile:
+        """Give a tile its context, as far as there is a plane."""
+        height, width = self.shape
+        y0, x0 = (max(0, edge - self.context) for edge in box[:2])
+        y1, x1 = min(box[2] + self.context, height), min(box[3] + self.context, width)
+        return SurveyTile((y0, x0, y1, x1), core, (y0 > 0, x0 > 0, y1 < height, x1 < width))
 
-def plan_passes(finest: TileLevel) -> list[Pass]:
+
+def plan_passes(finest: TileLevel, context: int = 0) -> list[Pass]:
     """Cut a plane into tiles.
 
     The first pass has the resolution that is asked for. Each of the next ones has tiles up
@@ -101,6 +110,8 @@ def plan_passes(finest: TileLevel) -> list[Pass]:
     ----------
     finest : TileLevel
         Size and scale of the tiles of the first pass.
+    context : int
+        How far the network sees beyond each tile, in pixels of its input.
 
     Returns
     -------
@@ -110,23 +121,36 @@ def plan_passes(finest: TileLevel) -> list[Pass]:
     shape, edge = finest.shape, finest.side * finest.scale
     growth = max(shape) / finest.side
     steps = math.ceil(math.log(growth, _COARSER)) if growth > 1 else 0
-    passes = [_pass(shape, finest.side, edge, _MOST_PIXELS)]
+    passes = [_pass(shape, finest.side, edge, context, _MOST_PIXELS)]
     for number in range(1, steps + 1):
         side = finest.side * growth ** (number / steps)
         if min(shape) * edge / side < _THINNEST:
             break
         least = passes[-1].overlap * passes[-1].factor
-        passes.append(_pass(shape, side, edge, edge, least))
+        passes.append(_pass(shape, side, edge, context, edge, least))
     return passes
 
 
 def _pass(
-    shape: tuple[int, int], side: float, edge: float, most_pixels: float, least: float = 0.0
+    shape: tuple[int, int],
+    side: float,
+    edge: float,
+    context: int,
+    most_pixels: float,
+    least: float = 0.0,
 ) -> Pass:
     """Make the pass whose tiles are `side` pixels of the plane, `edge` of the input."""
     factor = max(1.0, side / most_pixels)
     height, width = (math.ceil(length / factor - 1e-6) for length in shape)
-    return Pass(factor, edge / side * factor, (height, width), math.ceil(side / factor), least)
+    scale = edge / side * factor
+    return Pass(
+        factor=factor,
+        scale=scale,
+        shape=(height, width),
+        side=math.ceil(side / factor),
+        context=round(context / scale),
+        least=least,
+    )
 
 
 def _cores(ends: Iterable[tuple[int, int]], length: int) -> dict[int, tuple[int, int]]:

@@ -19,7 +19,7 @@ from napari_semantic_sam.inference.predictor import (
     Predictor,
     clear_about_memory,
 )
-from napari_semantic_sam.inference.results import Candidate
+from napari_semantic_sam.inference.results import Box, Candidate
 
 Progress = Callable[[int, int], None]
 
@@ -32,6 +32,7 @@ def automatic_masks(
     settings: AutomaticSettings,
     *,
     origin: tuple[float, float] = (0.0, 0.0),
+    within: Box | None = None,
     allowed: npt.NDArray[np.bool_] | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -52,8 +53,10 @@ def automatic_masks(
     origin : (y, x)
         Where the picture begins in a larger one, in pixels of the network's input; see
         `spaced_grid`.
+    within : Box, optional
+        Nothing is asked outside of it; in pixels of the picture, all of it when left out.
     allowed : (h, w) bool array, optional
-        A map of the picture, of any resolution; nothing is asked where it is false.
+        A map of that box, of any resolution; nothing is asked where it is false.
     progress : callable, optional
         Called with the number of points asked, and how many there are as far as known.
     cancelled : callable, optional
@@ -74,7 +77,7 @@ def automatic_masks(
     asked = 0
     with torch.inference_mode(), clear_about_memory():
         for grid in _grids(survey, origin):
-            points = grid if allowed is None else _where(grid, allowed)
+            points = _inside(grid, embedding.shape, within or (0, 0, *embedding.shape), allowed)
             for start in range(0, len(points), _POINTS_AT_ONCE):
                 if cancelled is not None and cancelled():
                     break
@@ -109,13 +112,23 @@ def _grids(survey: Survey, origin: tuple[float, float]) -> Iterator[Points]:
         yield regular_grid(settings.points_per_side)
         return
     yield spaced_grid(size, 2 * settings.spacing, origin)
-    yield _where(spaced_grid(size, settings.spacing, origin), survey.open())
-    yield _where(spaced_grid(size, settings.spacing / 2, origin), survey.narrow())
+    for spacing, wanted in ((settings.spacing, survey.open), (settings.spacing / 2, survey.narrow)):
+        points = spaced_grid(size, spacing, origin)
+        yield points[_at(points, wanted())]
 
 
-def _where(points: Points, wanted: npt.NDArray[np.bool_]) -> Points:
-    """Return the points whose cell is wanted."""
-    rows, columns = wanted.shape
-    y = (points[:, 1] * rows).astype(np.intp)
-    x = (points[:, 0] * columns).astype(np.intp)
-    return points[wanted[y, x]]
+def _inside(
+    points: Points, shape: tuple[int, int], box: Box, allowed: npt.NDArray[np.bool_] | None
+) -> Points:
+    """Return the points of a picture that lie in a box, where a map of that box allows it."""
+    (height, width), (y0, x0, y1, x1) = shape, box
+    places = (points * (width, height) - (x0, y0)) / (x1 - x0, y1 - y0)
+    is_inside = ((places >= 0) & (places < 1)).all(axis=1)
+    points, places = points[is_inside], places[is_inside]
+    return points if allowed is None else points[_at(places, allowed)]
+
+
+def _at(places: Points, values: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return the values of the cells in which places lie."""
+    columns, rows = (places * values.shape[::-1]).astype(np.intp).T
+    return np.asarray(values[rows, columns])

@@ -77,7 +77,7 @@ def stream_plane(
     """Segment everything in a plane, one label image on disk for each level.
 
     For planes whose label images do not fit memory. What is kept in memory does not grow
-    with the plane but with the number of objects, by less than a kilobyte each; their
+    with the plane but with the number of objects, by about a kilobyte each; their
     pixels wait in a temporary file.
 
     Parameters

@@ -165,7 +165,7 @@ class _Survey:
 
     def tiled(self, embedding: PlaneEmbedding) -> list[PlaneMask]:
         """Segment a plane pass by pass, the coarsest and quickest first."""
-        passes = plan_passes(embedding.levels[0])
+        passes = plan_passes(embedding.levels[0], embedding.context)
         plans = [(survey, survey.tiles()) for survey in passes]
         count, done = sum(len(tiles) for _, tiles in plans), 0
         stitchers = []
@@ -194,12 +194,16 @@ class _Survey:
         tile: SurveyTile,
         progress: Progress,
     ) -> list[Candidate]:
-        allowed = self._allowed(tile.box, survey.factor)
+        allowed = self._allowed(tile.core, survey.factor)
         if allowed is not None and not allowed.any():
             return []
         picture = _embed(self.predictor, embedding, survey, tile)
         origin = tile.box[0] * survey.scale, tile.box[1] * survey.scale
-        return [] if picture is None else self._segment(picture, origin, allowed, progress)
+        if picture is None:
+            return []
+        y0, x0 = tile.box[:2]
+        core = (tile.core[0] - y0, tile.core[1] - x0, tile.core[2] - y0, tile.core[3] - x0)
+        return self._segment(picture, origin, allowed, progress, core)
 
     def _segment(
         self,
@@ -207,12 +211,14 @@ class _Survey:
         origin: tuple[float, float],
         allowed: Bools | None,
         progress: Progress,
+        within: Box | None = None,
     ) -> list[Candidate]:
         return automatic_masks(
             self.predictor,
             picture,
             self.settings,
             origin=origin,
+            within=within,
             allowed=allowed,
             progress=progress,
             cancelled=self.watch.cancelled,

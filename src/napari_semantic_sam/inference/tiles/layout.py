@@ -15,7 +15,7 @@ from napari_semantic_sam.inference.preparation import (
     unlimited_scale,
 )
 from napari_semantic_sam.inference.results import EMPTY, Box
-from napari_semantic_sam.model.config import ModelConfig
+from napari_semantic_sam.model.config import LocalConfig, ModelConfig
 
 LARGEST = 8192
 """Longest side of a tile in pixels of the plane; masks of larger ones would fill the memory."""
@@ -25,6 +25,9 @@ _STEPS = 4
 _HALO = 16
 _LARGEST_BOX = 3 / 4
 """Of a tile; a tile of the lattice holds any such box."""
+
+
+_CONTEXT = 128
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,17 @@ def tile_levels(
         sides.add(finest * 2 ** int(math.log2(coarsest / finest) / 2))
     coarser = [TileLevel(edge / side, side, shape) for side in sorted(sides) if side > finest]
     return (TileLevel(scale, finest, shape), *coarser)
+
+
+def tile_context(config: ModelConfig) -> int:
+    """Return how far a network should see beyond a tile that it segments, in pixels of its input.
+
+    What a small network makes of a pixel depends on those around it alone, hardly on any that
+    is 256 pixels away. Tiles overlap by as much, of which half belongs to each, and this is
+    the other half. A published network makes something of everything it sees, so that no
+    margin makes tiles the same as whole pictures.
+    """
+    return _CONTEXT if isinstance(config.decoder, LocalConfig) else 0
 
 
 def _longest(box: tuple[float, ...]) -> float:

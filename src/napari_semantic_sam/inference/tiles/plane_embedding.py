@@ -15,7 +15,7 @@ from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.embedding import PictureEmbedding
 from napari_semantic_sam.inference.preparation import RULES, SCALES, input_size
 from napari_semantic_sam.inference.tiles.cache import EmbeddingCache
-from napari_semantic_sam.inference.tiles.layout import Tile, tile_levels
+from napari_semantic_sam.inference.tiles.layout import Tile, tile_context, tile_levels
 from napari_semantic_sam.inference.tiles.reading import read_input
 from napari_semantic_sam.model.config import Kind
 from napari_semantic_sam.model.semantic_sam import SemanticSAM
@@ -44,11 +44,15 @@ class PlaneEmbedding:
         instead of its own choice.
     edge : int, optional
         Of a tile in pixels of the network's input, instead of the one that suits it.
+    context : int, optional
+        See the attribute; what suits the network when left out.
 
     Attributes
     ----------
     levels : tuple of TileLevel
         The scales the plane is looked at, finest first.
+    context : int
+        How far automatic segmentation sees beyond a tile, in pixels of the network's input.
 
     Raises
     ------
@@ -64,9 +68,11 @@ class PlaneEmbedding:
         *,
         scale: float | None = None,
         edge: int | None = None,
+        context: int | None = None,
     ) -> None:
         self.plane = plane
         self.levels = tile_levels(plane.shape, model.config, scale, edge)
+        self.context = tile_context(model.config) if context is None else context
         self._model = model
         self._cache = cache
         self._scale_is_chosen = scale is not None
