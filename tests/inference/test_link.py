@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import zarr
+from scipy import ndimage
 
+from napari_semantic_sam.inference.automatic import canvas
 from napari_semantic_sam.inference.automatic.link import LinkRules, link_slices
-from napari_semantic_sam.inference.automatic.overlap import assign, slice_overlaps
+from napari_semantic_sam.inference.automatic.overlap import LabelSlice, assign, slice_overlaps
 
 SHAPE = (40, 60)
 TIME = LinkRules(divisions=True)
@@ -28,6 +31,7 @@ def relabelled(slices, **options):
 def test_overlaps_of_two_slices():
     before = labels(a1=(0, 0, 10, 10), b2=(20, 20, 30, 30))
     after = labels(a7=(0, 5, 10, 15), b8=(20, 20, 30, 25), c9=(20, 25, 30, 30))
+    before, after = LabelSlice(before), LabelSlice(after)
     found = slice_overlaps(before, after)
     assert [(*pair[:2], pytest.approx(pair[2])) for pair in found.pairs()] == [
         (1, 7, 50 / 150),
@@ -38,13 +42,13 @@ def test_overlaps_of_two_slices():
     assert found.covered_after.tolist() == [0.5, 1, 1]
     moved = slice_overlaps(before, after, (0, 5))
     assert [pair for pair in moved.pairs() if pair[0] == 1] == [(1, 7, 1.0)]
-    assert slice_overlaps(before, np.zeros_like(before)).pairs() == []
+    assert slice_overlaps(before, LabelSlice(labels())).pairs() == []
 
 
 def test_the_assignment_is_the_best_of_all_not_the_greedy_one():
     rng = np.random.default_rng(0)
     before, after = (rng.integers(0, 12, size=(30, 30)) for _ in range(2))
-    found = slice_overlaps(before, after)
+    found = slice_overlaps(LabelSlice(before), LabelSlice(after))
     chosen = assign(found)
     from scipy.optimize import linear_sum_assignment
 
@@ -159,3 +163,36 @@ def test_large_numbers_of_any_integer_type():
         table, images = relabelled([image, image])
         assert [(row.label, row.object) for row in table.rows] == [(top, 1), (top, 1)]
         assert images[1].max() == 1
+
+
+def field(rng):
+    """A slice of blobs, numbered anew."""
+    noise = ndimage.gaussian_filter(rng.normal(size=(90, 120)), 3)
+    return ndimage.label(noise > 0.02)[0].astype(np.int32)
+
+
+@pytest.mark.parametrize("drifts", [None, [(0, 0), (5, -7), (-30, 12), (200, 0), (1, 1)]])
+def test_slices_on_disk_are_linked_block_by_block_to_the_same_objects(
+    tmp_path, monkeypatch, drifts
+):
+    rng = np.random.default_rng(4)
+    first, second = field(rng), field(rng)
+    slices = [first, first[::-1], np.roll(first, 3, axis=0), second, first, np.roll(first, 4, 1)]
+    expected = link_slices(slices, drifts=drifts, rules=TIME)
+    monkeypatch.setattr(canvas, "BLOCK", 37)
+    stored = zarr.create_array(tmp_path / "a.zarr", data=np.stack(slices), chunks=(1, 32, 32))
+
+    class OnDisk:
+        shape = first.shape
+
+        def __init__(self, number):
+            self.number = number
+
+        def __getitem__(self, window):
+            part = stored[(self.number, *window)]
+            assert max(part.shape) <= 37
+            return part
+
+    found = link_slices(map(OnDisk, range(len(slices))), drifts=drifts, rules=TIME)
+    assert found.rows == expected.rows
+    assert len({row.object for row in found.rows}) < len(found.rows)

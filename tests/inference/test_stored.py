@@ -35,7 +35,7 @@ def test_what_is_on_disk_is_what_would_be_in_memory(tmp_path, monkeypatch, embed
     labels = stream_plane(SeeingPredictor(), embedding, settings(), tmp_path / "out")
     assert labels.levels == expected.levels
     for level in labels.levels:
-        np.testing.assert_array_equal(labels.array(level)[:], expected.array(level))
+        np.testing.assert_array_equal(labels.store(level)[:], expected.array(level))
         assert labels.rows(level) == expected.rows(level)
     assert MaskTree.of(labels).rows == MaskTree.of(expected).rows
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
@@ -52,7 +52,7 @@ def test_a_guide_and_cancelling_work_on_disk_as_well(tmp_path, embedding):
         SeeingPredictor(), embedding, settings(), tmp_path / "b", cancelled=lambda: True
     )
     assert nothing.rows(1) == []
-    assert not nothing.array(1)[:].any()
+    assert not nothing.store(1)[:].any()
 
 
 def test_earlier_label_images_are_replaced(tmp_path, embedding):
@@ -82,7 +82,7 @@ def test_coarse_masks_are_drawn_in_full_and_better_ones_win(tmp_path):
         hidden = PlaneMask.of(candidate(shape, (100, 100, 110, 110), 0.7), store)
         inner = PlaneMask.of(candidate(shape, (100, 100, 110, 110), 0.6, level=2), store)
         labels = store_levels([coarse, hidden, fine, inner], [1, 2], shape, tmp_path)
-    array = labels.array(1)[:]
+    array = labels.store(1)[:]
     assert [row.area for row in labels.rows(1)] == [80 * 40, 300 * 300 - 40 * 10]
     assert (array[60:90, 340:350] == 1).all()
     assert (array[50:350, 50:340] == 2).all()
@@ -137,5 +137,5 @@ def test_large_tiled_results_on_disk_agree_with_the_picture(tmp_path):
     labels = stream_plane(predictor, embedding, settings(), tmp_path)
     truth = (picture > 60).astype(int)
     truth[:90, :90] *= 2
-    (found,) = detect(truth, labels.array(1)[:], [0.9])
+    (found,) = detect(truth, labels.store(1)[:], [0.9])
     assert found.f1 == 1

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from napari_semantic_sam.batch.files import SegmentReport, segment_each
 from napari_semantic_sam.batch.guiding import Wishes
@@ -41,12 +40,9 @@ from napari_semantic_sam.io.pairs import by_stem
 JOURNAL = "automatic.jsonl"
 """In the output folder: a line for each finished picture, how it was segmented and its masks."""
 
-Measure = Callable[[Any, float | None], list[dict[str, Any]]]
-
 _EVERYTHING = Wishes()
 _AUTO = Output()
-_INSIDE = "inside.csv"
-_MEASUREMENTS = {"measurements.csv": measure_masks, _INSIDE: measure_parents}
+_MEASUREMENTS = {"measurements.csv": measure_masks, "inside.csv": measure_parents}
 
 
 def segment_everything(
@@ -72,10 +68,9 @@ def segment_everything(
     (`link_slices`): they get the numbers of objects in all files, ``<stem>_links.csv``
     has a `Link` for each label, with its number in its own plane, and ``<stem>_objects.csv``
     has a row for each object, see `measure_objects`. Planes that `form` streams become
-    ``<stem>_level<k>.ome.zarr``, are not linked, and ``<stem>_measurements.csv`` is left out.
-    A picture that cannot be segmented is reported and leaves earlier results of it as they
-    were; the others go on. A picture that an earlier run segmented in the same way, and
-    wholly, is not segmented again.
+    ``<stem>_level<k>.ome.zarr`` instead. A picture that cannot be segmented is reported and
+    leaves earlier results of it as they were; the others go on. A picture that an earlier run
+    segmented in the same way, and wholly, is not segmented again.
 
     Parameters
     ----------
@@ -146,42 +141,47 @@ class _Job:
     def _segment(
         self, path: Path, picture: Picture, target: Callable[[str], Path]
     ) -> SegmentReport:
-        if not self.form.is_streamed(picture.source.shape):
-            return segment_planes(
+        if self.form.is_streamed(picture.source.shape):
+            return stream_planes(
                 path,
                 picture,
-                self._segment_plane,
+                self.settings.levels,
+                self._stream_plane,
                 target,
                 link=self.link,
                 measure=self.measure,
-                output=self.form,
             )
-        notices = [
-            f"The planes of {path} are too large to {what}."
-            for what, is_wanted in (
-                ("be linked: their labels are numbered plane by plane", self.link and picture.axes),
-                ("measure shapes: measurements.csv is left out", self.measure),
-            )
-            if is_wanted
-        ]
-        levels = self.settings.levels
-        return stream_planes(path, picture, levels, self._stream_plane, target, notices)
+        return segment_planes(
+            path,
+            picture,
+            self._segment_plane,
+            target,
+            link=self.link,
+            measure=self.measure,
+            output=self.form,
+        )
 
     def _segment_plane(self, plane: Plane) -> PlaneResult:
         guide, scale = self._guide_and_scale(plane)
         labels = segment_picture(self.predictor, plane, self.settings, scale=scale, guide=guide)
-        measures = _MEASUREMENTS if self.measure else {}
         return PlaneResult(
             {level: labels.array(level) for level in self.settings.levels},
-            {**_measured(labels, plane, measures), MASKS: _masks(labels)},
+            self._tables(labels, plane),
         )
 
     def _stream_plane(self, plane: Plane, folder: Path) -> tuple[StoredLabels, dict[str, Table]]:
         guide, scale = self._guide_and_scale(plane)
         embedding = self.predictor.embed_plane(plane, scale=scale)
         labels = stream_plane(self.predictor, embedding, self.settings, folder, guide=guide)
-        measures = {_INSIDE: measure_parents} if self.measure else {}
-        return labels, {**_measured(labels, plane, measures), MASKS: _masks(labels)}
+        return labels, self._tables(labels, plane)
+
+    def _tables(self, labels: LevelLabels | StoredLabels, plane: Plane) -> dict[str, Table]:
+        rows = [asdict(row) for level in labels.levels for row in labels.rows(level)]
+        measured = {
+            name: Table(columns_of(measure, plane.pixel_size), measure(labels, plane.pixel_size))
+            for name, measure in (_MEASUREMENTS.items() if self.measure else ())
+        }
+        return {**measured, MASKS: Table(COLUMNS, rows)}
 
     def _guide_and_scale(self, plane: Plane) -> tuple[Guide, float | None]:
         guide = self.wishes.guide(plane, self.settings.levels)
@@ -208,18 +208,6 @@ class _Job:
             asdict(self.form),
         ]
         return hashlib.sha256(json.dumps(how).encode()).hexdigest()[:16]
-
-
-def _masks(labels: LevelLabels | StoredLabels) -> Table:
-    rows = [asdict(row) for level in labels.levels for row in labels.rows(level)]
-    return Table(COLUMNS, rows)
-
-
-def _measured(labels: Any, plane: Plane, measures: Mapping[str, Measure]) -> dict[str, Table]:
-    return {
-        name: Table(columns_of(measure, plane.pixel_size), measure(labels, plane.pixel_size))
-        for name, measure in measures.items()
-    }
 
 
 @dataclass(frozen=True)

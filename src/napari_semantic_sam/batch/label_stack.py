@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from napari_semantic_sam.batch.linking import Movements, Numbers, link_planes
-from napari_semantic_sam.inference.automatic.link import Link, LinkRules
+from napari_semantic_sam.batch.linking import Links, Movements, Numbers, link_levels
+from napari_semantic_sam.inference.automatic.link import LinkRules
 from napari_semantic_sam.io.label_stacks import LabelPlanes
-
-Links = Mapping[int, list[tuple[int, Link]]]
-"""Of each level, the number of the plane and the row of each label."""
 
 
 class LabelStack:
@@ -44,20 +41,5 @@ class LabelStack:
             planes.add(array)
 
     def link(self, movements: Movements, rules: LinkRules) -> tuple[Links, Numbers]:
-        """Give every object one number in all planes of its series, see `link_planes`.
-
-        Returns
-        -------
-        links : mapping
-        numbers : mapping
-            The object of each label.
-        """
-        links: dict[int, list[tuple[int, Link]]] = {}
-        for level, planes in self.levels.items():
-            self._planes[level], links[level] = link_planes(planes, movements, rules)
-        numbers = {
-            (number, level, row.label): row.object
-            for level, found in links.items()
-            for number, row in found
-        }
-        return links, numbers
+        """Give every object one number in all planes of its series, see `link_levels`."""
+        return link_levels(self.levels, movements, rules)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,16 @@ import numpy.typing as npt
 from napari_semantic_sam.inference.automatic.link import Link, LinkRules, LinkTable, link_slices
 from napari_semantic_sam.inference.drift import STILL, Shift, find_drift
 from napari_semantic_sam.inference.image.plane import Plane
-from napari_semantic_sam.io.label_stacks import LabelPlanes
+from napari_semantic_sam.inference.label_runs import LabelArray
 
 LINKS = "links.csv"
 LINK_COLUMNS = ("level", *(field.name for field in fields(Link)))
 
 Numbers = Mapping[tuple[int, int, int], int]
 """The object of each label, by the number of the plane, the level, and the label there."""
+
+Links = Mapping[int, list[tuple[int, Link]]]
+"""Of each level, the number of the plane and the row of each label."""
 
 _SKETCH_SIDE = 1024
 _ROWS = 256
@@ -73,39 +76,64 @@ def _sketch(plane: Plane, step: int) -> npt.NDArray[np.float32]:
     return np.concatenate(parts)
 
 
-def link_planes(
-    planes: LabelPlanes, movements: Movements, rules: LinkRules
-) -> tuple[LabelPlanes, list[tuple[int, Link]]]:
-    """Link the label images of one level, each series by itself.
+class Planes(Protocol):
+    """The label images of one level: `LabelPlanes` in memory, `ZarrPlanes` on disk."""
 
-    Four planes are unpacked at a time.
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield ``(H, W)`` labels that are read in crops."""
+
+    def change(self, change: Callable[[int, LabelArray], LabelArray], /) -> None:
+        """Replace labels; the callable takes the number of a plane and a part of it."""
+
+
+def link_levels(
+    levels: Mapping[int, Planes], movements: Movements, rules: LinkRules
+) -> tuple[Links, Numbers]:
+    """Give every object one number in all planes of its series, level by level.
 
     Parameters
     ----------
-    planes : LabelPlanes
-        Whole series, see `Movements`; empty ones where a plane is missing.
+    levels : mapping of level to Planes
+        Whole series, see `Movements`; empty planes where one is missing. Their labels become
+        the numbers of objects, which no two series share.
     movements : Movements
     rules : LinkRules
 
     Returns
     -------
-    LabelPlanes
-        With the numbers of objects, which no two series share.
-    list of (int, Link)
-        The number of the plane, and the row of each label.
+    links : mapping
+    numbers : mapping
+        The object of each label.
     """
-    numbered, links = LabelPlanes(planes.shape), list[tuple[int, Link]]()
-    to_link, to_number = iter(planes), iter(planes)
-    objects = 0
+    links = {level: _link_planes(planes, movements, rules) for level, planes in levels.items()}
+    numbers = {
+        (number, level, row.label): row.object
+        for level, found in links.items()
+        for number, row in found
+    }
+    return links, numbers
+
+
+def _link_planes(planes: Planes, movements: Movements, rules: LinkRules) -> list[tuple[int, Link]]:
+    tables, to_link, objects = list[LinkTable](), iter(planes), 0
     for start in range(0, len(planes), movements.length):
         series = islice(to_link, movements.length)
         found = link_slices(series, drifts=movements.of_series(start), rules=rules)
-        table = _after(objects, found)
-        objects = max((row.object for row in table.rows), default=objects)
-        links += [(start + row.index, row) for row in table.rows]
-        for index, labels in enumerate(islice(to_number, movements.length)):
-            numbered.add(_numbered(table, index, labels))
-    return numbered, links
+        tables.append(_after(objects, found))
+        objects = max((row.object for row in tables[-1].rows), default=objects)
+
+    def numbered(plane: int, labels: LabelArray) -> LabelArray:
+        series, index = divmod(plane, movements.length)
+        return tables[series].relabel(index, labels)
+
+    planes.change(numbered)
+    return [
+        (series * movements.length + row.index, row)
+        for series, table in enumerate(tables)
+        for row in table.rows
+    ]
 
 
 def _after(objects: int, table: LinkTable) -> LinkTable:
@@ -114,12 +142,6 @@ def _after(objects: int, table: LinkTable) -> LinkTable:
         replace(row, object=row.object + objects, parent=row.parent and row.parent + objects)
         for row in table.rows
     )
-
-
-def _numbered(table: LinkTable, index: int, labels: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
-    """Relabel a slice a few rows at a time, which needs much less memory."""
-    starts = range(0, len(labels), _ROWS)
-    return np.concatenate([table.relabel(index, labels[y : y + _ROWS]) for y in starts])
 
 
 def renumber(rows: Iterable[tuple[int, dict[str, Any]]], numbers: Numbers) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from napari_semantic_sam.batch.label_stack import LabelStack
+from napari_semantic_sam.batch.linking import Planes
+from napari_semantic_sam.inference.automatic.canvas import blocks
+from napari_semantic_sam.inference.automatic.label_counts import LabelCounts
 from napari_semantic_sam.inference.automatic.object_totals import WholeObject
 from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.label_row import LabelRow
-from napari_semantic_sam.inference.label_runs import find_parents
+from napari_semantic_sam.inference.label_runs import slices_of
 
 OBJECTS, CONTENTS = "objects.csv", "objects_inside.csv"
 
@@ -20,7 +22,7 @@ Label = tuple[int, int]
 
 def whole_objects(
     rows: Iterable[tuple[int, Mapping[str, Any]]],
-    labels: LabelStack,
+    levels: Mapping[int, Planes],
     places: Sequence[PlaneIndex],
 ) -> list[WholeObject]:
     """Put the labels of all planes together into objects, by level and number.
@@ -32,18 +34,17 @@ def whole_objects(
     ----------
     rows : iterable of (int, mapping)
         The number of the plane, and the columns of `LabelRow` with the number of the object.
-    labels : LabelStack
-        After `link`.
+    levels : mapping of level to Planes
+        After `link_levels`.
     places : sequence of PlaneIndex
         Where each plane lies.
     """
     parts: dict[Label, list[tuple[int, Mapping[str, Any]]]] = {}
     for number, row in rows:
         parts.setdefault((row["level"], row["index"]), []).append((number, row))
-    parents = _parents(labels, parts)
+    counts = _counts(levels)
     return [
-        _whole(label, found, parents.get(label, (0, 0)), places)
-        for label, found in sorted(parts.items())
+        _whole(label, found, counts.parent(label), places) for label, found in sorted(parts.items())
     ]
 
 
@@ -70,22 +71,11 @@ def _whole(
     return WholeObject(row, [places[number] for number, _ in parts])
 
 
-def _parents(labels: LabelStack, objects: Iterable[Label]) -> dict[Label, Label]:
-    found: dict[Label, Label] = {}
-    levels, known = labels.levels, list(objects)
-    for level in levels:
-        children = {index for each, index in known if each == level}
-        coarser = [each for each in levels if each < level]
-        if children and coarser:
-            above = find_parents(_together(labels, level, coarser), children)
-            found |= {(level, index): parent for index, parent in above.items()}
-    return found
-
-
-def _together(
-    labels: LabelStack, level: int, coarser: Sequence[int]
-) -> Iterator[tuple[Any, dict[int, Any]]]:
-    """Yield the planes of a level with those of coarser ones, one at a time."""
-    levels = labels.levels
-    for own, *above in zip(*(levels[each] for each in (level, *coarser)), strict=True):
-        yield own, dict(zip(coarser, above, strict=True))
+def _counts(levels: Mapping[int, Planes]) -> LabelCounts:
+    """Count the labels of all planes, a block of all levels at a time."""
+    counts = LabelCounts()
+    for planes in zip(*levels.values(), strict=True):
+        for block in blocks(planes[0].shape):
+            window = slices_of(block)
+            counts.add({level: plane[window] for level, plane in zip(levels, planes, strict=True)})
+    return counts

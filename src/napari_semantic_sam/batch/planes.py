@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,12 @@ import numpy.typing as npt
 
 from napari_semantic_sam.batch.files import SegmentReport, naming, write_together
 from napari_semantic_sam.batch.label_stack import LabelStack
-from napari_semantic_sam.batch.linking import LINK_COLUMNS, LINKS, Movements, renumber
-from napari_semantic_sam.batch.objects import CONTENTS, OBJECTS, whole_objects
+from napari_semantic_sam.batch.linked import link_labels
+from napari_semantic_sam.batch.linking import Movements
 from napari_semantic_sam.batch.output import AS_TIFF, Output
 from napari_semantic_sam.batch.pictures import Picture
-from napari_semantic_sam.batch.tables import MASKS, PictureTables, Rows, Table
+from napari_semantic_sam.batch.tables import PictureTables, Table
 from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.inference.automatic.link import LinkRules
-from napari_semantic_sam.inference.automatic.object_totals import (
-    content_columns,
-    measure_contents,
-    measure_objects,
-    object_columns,
-)
 from napari_semantic_sam.inference.image.plane import Plane
 from napari_semantic_sam.io.label_stacks import write_label_planes
 from napari_semantic_sam.io.label_zarr import copy_labels, label_zarrs
@@ -99,7 +92,7 @@ def segment_planes(
     if len(skipped) == len(picture.planes):
         raise UserError(skipped[0])
     if movements is not None:
-        _link(picture, labels, tables, movements, measures_contents=measure)
+        link_labels(picture, labels.levels, tables, movements, measures_contents=measure)
     files = (_write_zarr if output.form == "zarr" else _write_tiff)(picture, labels, tables, target)
     return SegmentReport(
         path, files, tables.masks, skipped=without_labels(skipped), notices=picture.notices
@@ -114,36 +107,6 @@ def without_labels(skipped: list[str]) -> tuple[str, ...]:
 def zarr_paths(levels: Iterable[int], target: Callable[[str], Path]) -> dict[int, Path]:
     """Return the OME-Zarr folder of each level; `target` is that of `segment_planes`."""
     return {level: target(f"level{level}.ome.zarr") for level in levels}
-
-
-def _link(
-    picture: Picture,
-    labels: LabelStack,
-    tables: PictureTables,
-    movements: Movements,
-    *,
-    measures_contents: bool,
-) -> None:
-    """Give every object along the last axis one number, in label images and tables."""
-    found, numbers = labels.link(movements, LinkRules(divisions=picture.axes[-1] == "T"))
-    outer = [letter.lower() for letter in picture.axes[:-1]]
-    links: Rows = []
-    for level, rows_of_level in found.items():
-        for number, row in rows_of_level:
-            place = picture.place(picture.planes[number])
-            where = {letter: place[letter.upper()] for letter in outer}
-            links.append((number, {**where, "level": level, **asdict(row)}))
-    for rows in tables.rows.values():
-        renumber(rows, numbers)
-    places = [tuple(picture.place(plane).values()) for plane in picture.planes]
-    objects = whole_objects(tables.rows[MASKS], labels, places)
-    steps = picture.scale.in_micrometres
-    measured = measure_objects(objects, picture.axes, steps)
-    tables.put(LINKS, (*outer, *LINK_COLUMNS), links)
-    tables.put(OBJECTS, object_columns(picture.axes, steps), [(0, row) for row in measured])
-    if measures_contents:
-        contents = [(0, row) for row in measure_contents(objects)]
-        tables.put(CONTENTS, content_columns(), contents)
 
 
 def _write_tiff(
@@ -170,10 +133,14 @@ def _write_zarr(
     levels, writers = labels.levels, tables.writers(target)
     paths = zarr_paths(levels, target)
     with label_zarrs(
-        paths, picture.axes, picture.lengths, picture.source.shape, picture.scale
+        paths,
+        picture.axes,
+        picture.lengths,
+        picture.source.shape,
+        picture.scale,
+        alongside=lambda: write_together(writers),
     ) as arrays:
         for level, planes in levels.items():
             for index, plane in zip(picture.planes, planes, strict=True):
                 copy_labels(plane, arrays[level], tuple(picture.place(index).values()))
-        write_together(writers)
     return (*paths.values(), *writers)

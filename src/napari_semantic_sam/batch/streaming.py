@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from napari_semantic_sam.batch.files import SegmentReport, naming, write_together
+from napari_semantic_sam.batch.linked import link_labels
+from napari_semantic_sam.batch.linking import Movements
 from napari_semantic_sam.batch.pictures import Picture
 from napari_semantic_sam.batch.planes import without_labels, zarr_paths
 from napari_semantic_sam.batch.tables import PictureTables, Table
@@ -14,7 +16,7 @@ from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.automatic.stored import StoredLabels
 from napari_semantic_sam.inference.image.plane import Plane
 from napari_semantic_sam.io.files import make_folder
-from napari_semantic_sam.io.label_zarr import copy_labels, label_zarrs
+from napari_semantic_sam.io.label_zarr import ZarrPlanes, copy_labels, label_zarrs
 
 Stream = Callable[[Plane, Path], tuple[StoredLabels, Mapping[str, Table]]]
 
@@ -25,12 +27,13 @@ def stream_planes(
     levels: Sequence[int],
     stream: Stream,
     target: Callable[[str], Path],
-    notices: Sequence[str],
+    *,
+    link: bool = False,
+    measure: bool = False,
 ) -> SegmentReport:
     """Segment the planes of a picture and write their labels as OME-Zarr, block by block.
 
     A plane that cannot be segmented is named and left without labels; the others are kept.
-    Labels are numbered anew in every plane.
 
     Parameters
     ----------
@@ -42,8 +45,8 @@ def stream_planes(
         Segments a plane into a folder that is thrown away afterwards; may raise a UserError.
     target : callable
         Returns the file for the end of a name, such as ``masks.csv``.
-    notices : sequence of str
-        For the report, besides those of the picture.
+    link, measure : bool
+        See `segment_planes`.
 
     Raises
     ------
@@ -51,31 +54,42 @@ def stream_planes(
         If no plane can be segmented, or the results cannot be written.
     """
     tables, skipped, paths = PictureTables(picture), list[str](), zarr_paths(levels, target)
+    movements = Movements(picture.lengths[-1]) if link and picture.axes else None
+    writers: dict[Path, Callable[[Path], None]] = {}
     # Beside the results: there is room for them, and perhaps nowhere else.
     beside = make_folder(target("").parent)
     with label_zarrs(
-        paths, picture.axes, picture.lengths, picture.source.shape, picture.scale
+        paths,
+        picture.axes,
+        picture.lengths,
+        picture.source.shape,
+        picture.scale,
+        alongside=lambda: write_together(writers),
     ) as arrays:
         for number, index in enumerate(picture.planes):
             plane = picture.source.plane(index)
             with tempfile.TemporaryDirectory(prefix=".", dir=beside) as folder:
                 try:
                     labels, found = stream(plane, Path(folder))
+                    if movements is not None:
+                        movements.add(number, plane)
                 except UserError as error:
                     skipped.append(naming(plane.name, error))
                     continue
                 place = tuple(picture.place(index).values())
                 for level in levels:
-                    copy_labels(labels.array(level), arrays[level], place)
+                    copy_labels(labels.store(level), arrays[level], place)
             tables.add(number, found)
         if len(skipped) == len(picture.planes):
             raise UserError(skipped[0])
-        writers = tables.writers(target)
-        write_together(writers)
+        if movements is not None:
+            planes = {level: ZarrPlanes(array) for level, array in arrays.items()}
+            link_labels(picture, planes, tables, movements, measures_contents=measure)
+        writers |= tables.writers(target)
     return SegmentReport(
         path,
         (*paths.values(), *writers),
         tables.masks,
         skipped=without_labels(skipped),
-        notices=(*picture.notices, *notices),
+        notices=picture.notices,
     )

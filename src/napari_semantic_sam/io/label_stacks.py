@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import numpy.typing as npt
 from napari_semantic_sam.io.files import atomic_path
 from napari_semantic_sam.io.images import label_dtype
 from napari_semantic_sam.io.opening import Scale
+
+Labels = npt.NDArray[Any]
 
 _STORED = np.dtype(np.uint32)
 _QUICKLY = 1
@@ -48,12 +50,11 @@ class LabelPlanes:
     def __len__(self) -> int:
         return len(self._packed)
 
-    def __iter__(self) -> Iterator[npt.NDArray[Any]]:
+    def __iter__(self) -> Iterator[Labels]:
         for packed in self._packed:
             plane = np.zeros(self.shape, self.dtype)
             for rows, strip in zip(self._strips, packed, strict=False):
-                values = np.frombuffer(zlib.decompress(strip), dtype=_STORED)
-                plane[rows] = values.reshape(-1, self.shape[1])
+                plane[rows] = self._unpack(rows, strip)
             yield plane
 
     @property
@@ -63,16 +64,34 @@ class LabelPlanes:
 
     def add(self, labels: Any) -> None:
         """Add the next plane, any kind of ``(H, W)`` array, read a few rows at a time."""
-        packed = []
-        for rows in self._strips:
-            strip = np.asarray(labels[rows]).astype(_STORED)
-            self._largest = max(self._largest, int(strip.max()))
-            packed.append(zlib.compress(strip.tobytes(), _QUICKLY))
-        self._packed.append(packed)
+        self._packed.append([self._pack(np.asarray(labels[rows])) for rows in self._strips])
+
+    def change(self, change: Callable[[int, Labels], Labels]) -> None:
+        """Replace labels, a few rows at a time.
+
+        Parameters
+        ----------
+        change : callable
+            Takes the number of a plane and some of its rows, and returns what becomes of them.
+        """
+        self._largest = 0
+        for number, packed in enumerate(self._packed):
+            strips = zip(self._strips, packed, strict=False)
+            values = (self._unpack(rows, strip) for rows, strip in strips)
+            self._packed[number] = [self._pack(change(number, each)) for each in values]
 
     def fill(self, count: int) -> None:
         """Add planes without labels until there are `count`."""
         self._packed += [[] for _ in range(count - len(self._packed))]
+
+    def _pack(self, labels: Labels) -> bytes:
+        strip = labels.astype(_STORED)
+        self._largest = max(self._largest, int(strip.max()))
+        return zlib.compress(strip.tobytes(), _QUICKLY)
+
+    def _unpack(self, rows: slice, strip: bytes) -> Labels:
+        values = np.frombuffer(zlib.decompress(strip), dtype=_STORED)
+        return values.reshape(rows.stop - rows.start, self.shape[1])
 
 
 def write_label_planes(

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import errno
+import math
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import product
+from dataclasses import dataclass
+from itertools import pairwise, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.io.files import make_folder
+from napari_semantic_sam.io.label_pyramid import coarser_shapes, fill_coarser
 from napari_semantic_sam.io.opening import Scale
 
 if TYPE_CHECKING:
     import zarr
+
+Labels = npt.NDArray[Any]
 
 BLOCK = 1024
 """Side of the blocks in pixels."""
@@ -43,12 +51,14 @@ def label_zarrs(
     lengths: tuple[int, ...],
     shape: tuple[int, int],
     scale: Scale,
+    alongside: Callable[[], None] | None = None,
 ) -> Iterator[dict[int, zarr.Array[Any]]]:
     """Yield an empty int32 array for each level, written whole or not at all.
 
-    The folders get their names when the body ends, all together; earlier ones of these names
-    are replaced then. After any error there is nothing of them, and earlier ones are as they
-    were.
+    When the body ends, coarser copies of large planes are made, see `halve`, and what belongs
+    to the labels is written; then the folders get their names, all together, and earlier ones
+    of these names are replaced. After any error there is nothing of them, and earlier ones are
+    as they were.
 
     Parameters
     ----------
@@ -62,30 +72,104 @@ def label_zarrs(
         Of each plane.
     scale : Scale
         Of the picture.
+    alongside : callable, optional
+        Writes other files of the same results, when all labels are on disk.
 
     Raises
     ------
     UserError
         If the disk is full or a folder cannot be written.
     """
-    described = _description(f"{axes}YX".lower(), scale)
+    sizes = [shape, *coarser_shapes(shape)]
+    described = _description(f"{axes}YX".lower(), scale, len(sizes))
     with ExitStack() as stack:
         working = {level: stack.enter_context(_replacing(path)) for level, path in paths.items()}
-        yield {
-            level: _new_array(folder, described, (*lengths, *shape))
+        pyramids = {
+            level: _new_pyramid(folder, described, lengths, sizes)
             for level, folder in working.items()
         }
+        yield {level: pyramid[0] for level, pyramid in pyramids.items()}
+        for pyramid in pyramids.values():
+            for finer, coarser in pairwise(pyramid):
+                fill_coarser(finer, coarser, BLOCK)
+        if alongside is not None:
+            alongside()
 
 
 def copy_labels(labels: Any, target: zarr.Array[Any], place: tuple[int, ...]) -> None:
     """Copy a ``(H, W)`` label image of any kind into a plane, a block at a time."""
-    height, width = target.shape[-2:]
-    for y0, x0 in product(range(0, height, BLOCK), range(0, width, BLOCK)):
-        rows, columns = slice(y0, min(y0 + BLOCK, height)), slice(x0, min(x0 + BLOCK, width))
+    for rows, columns in _blocks(target.shape[-2:]):
         part = labels[rows, columns]
         if part.any():
             where: tuple[int | slice, ...] = (*place, rows, columns)
             target[where] = part
+
+
+class ZarrPlanes:
+    """The planes of label images in a zarr, read and changed in parts.
+
+    Parameters
+    ----------
+    array : zarr array
+        ``(*stack, H, W)``; planes are counted with the last axis of the stack fastest.
+    """
+
+    def __init__(self, array: zarr.Array[Any]) -> None:
+        self._array = array
+
+    def __len__(self) -> int:
+        return math.prod(self._array.shape[:-2])
+
+    def __iter__(self) -> Iterator[ZarrPlane]:
+        for place in np.ndindex(self._array.shape[:-2]):
+            yield ZarrPlane(self._array, place)
+
+    def change(self, change: Callable[[int, Labels], Labels]) -> None:
+        """Replace labels, a block at a time.
+
+        Parameters
+        ----------
+        change : callable
+            Takes the number of a plane and a block of it, and returns what becomes of that.
+        """
+        for number, plane in enumerate(self):
+            for rows, columns in _blocks(plane.shape):
+                part = plane[rows, columns]
+                if part.any():
+                    where: tuple[int | slice, ...] = (*plane.place, rows, columns)
+                    self._array[where] = change(number, part)
+
+
+@dataclass(frozen=True, eq=False)
+class ZarrPlane:
+    """One plane of a zarr array, of which nothing is read before it is needed.
+
+    Attributes
+    ----------
+    array : zarr array
+    place : tuple of int
+        Where it is along all axes but the last two.
+    """
+
+    array: zarr.Array[Any]
+    place: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = self.array.shape[-2:]
+        return height, width
+
+    def __getitem__(self, window: tuple[slice, slice]) -> Labels:
+        """Return a part."""
+        where: tuple[int | slice, ...] = (*self.place, *window)
+        return np.asarray(self.array[where])
+
+
+def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
+    height, width = shape
+    for y0, x0 in product(range(0, height, BLOCK), range(0, width, BLOCK)):
+        yield slice(y0, min(y0 + BLOCK, height)), slice(x0, min(x0 + BLOCK, width))
 
 
 @contextmanager
@@ -110,35 +194,55 @@ def _replacing(path: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _new_array(folder: Path, described: dict[str, Any], shape: tuple[int, ...]) -> zarr.Array[Any]:
+def _new_pyramid(
+    folder: Path,
+    described: dict[str, Any],
+    lengths: tuple[int, ...],
+    sizes: Sequence[tuple[int, int]],
+) -> list[zarr.Array[Any]]:
     import zarr
 
     group = zarr.open_group(folder, mode="w", zarr_format=2)
     group.attrs["multiscales"] = [described]
     group.attrs["image-label"] = {"version": "0.4"}
-    chunks = (*(1 for _ in shape[:-2]), *(min(BLOCK, side) for side in shape[-2:]))
-    return group.create_array(
-        "0",
-        shape=shape,
-        chunks=chunks,
-        dtype="int32",
-        chunk_key_encoding={"name": "v2", "separator": "/"},
-    )
+    return [
+        group.create_array(
+            str(number),
+            shape=(*lengths, *size),
+            chunks=(*(1 for _ in lengths), *(min(BLOCK, side) for side in size)),
+            dtype="int32",
+            chunk_key_encoding={"name": "v2", "separator": "/"},
+        )
+        for number, size in enumerate(sizes)
+    ]
 
 
-def _description(axes: str, scale: Scale) -> dict[str, Any]:
-    """Return what OME-Zarr 0.4 says of a picture of one resolution."""
+def _description(axes: str, scale: Scale, count: int) -> dict[str, Any]:
+    """Return what OME-Zarr 0.4 says of a picture of so many resolutions."""
     kinds = {letter: "time" if letter == "t" else "space" for letter in axes}
     units = {letter: _UNITS.get(scale.units.get(letter.upper(), "")) for letter in axes}
-    steps = [float(scale.sizes.get(letter.upper(), 1.0)) for letter in axes]
     return {
         "version": "0.4",
+        "type": "mode",  # how the coarser ones were made
         "axes": [
             {"name": letter, "type": kinds[letter]}
             | ({"unit": units[letter]} if units[letter] else {})
             for letter in axes
         ],
         "datasets": [
-            {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": steps}]}
+            {"path": str(number), "coordinateTransformations": _placed(axes, scale, 2**number)}
+            for number in range(count)
         ],
     }
+
+
+def _placed(axes: str, scale: Scale, factor: int) -> list[dict[str, Any]]:
+    """Return the steps of a coarser copy, and where the middle of its first pixel is."""
+    steps = [float(scale.sizes.get(letter.upper(), 1.0)) for letter in axes]
+    factors = [factor if letter in "yx" else 1 for letter in axes]
+    pairs = list(zip(steps, factors, strict=True))
+    placed: list[dict[str, Any]] = [{"type": "scale", "scale": [step * n for step, n in pairs]}]
+    if factor > 1:
+        middle = [step * (n - 1) / 2 for step, n in pairs]
+        placed.append({"type": "translation", "translation": middle})
+    return placed

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_semantic_sam.inference.automatic.overlap import assign, slice_overlaps
+from napari_semantic_sam.inference.automatic.overlap import (
+    LabelSlice,
+    SliceOverlaps,
+    assign,
+    slice_overlaps,
+)
 from napari_semantic_sam.inference.drift import STILL, Shift
-from napari_semantic_sam.inference.label_runs import LabelArray, distinct
+from napari_semantic_sam.inference.label_runs import LabelArray
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ class LinkTable:
 
 
 def link_slices(
-    slices: Iterable[LabelArray],
+    slices: Iterable[Any],
     *,
     drifts: Iterable[Shift] | None = None,
     rules: LinkRules = LinkRules(),
@@ -108,8 +114,9 @@ def link_slices(
 
     Parameters
     ----------
-    slices : iterable of (H, W) int arrays
-        All of one shape, 0 being background; three are kept in memory at a time.
+    slices : iterable of (H, W) integers
+        All of one shape, 0 being background; three are kept at a time. They are read in
+        blocks, so that those in a zarr need not fit memory.
     drifts : iterable of (dy, dx), optional
         By how many pixels everything moves from each slice to the next, see `find_drift`;
         one fewer than slices. Without, nothing does.
@@ -123,7 +130,7 @@ def link_slices(
     moves = iter(drifts) if drifts is not None else None
     for index, labels in enumerate(slices):
         drift = next(moves) if moves is not None and index else STILL
-        linker.add(index, labels, drift)
+        linker.add(index, LabelSlice(labels), drift)
     return LinkTable(row for rows in linker.rows for row in rows.values())
 
 
@@ -133,21 +140,21 @@ class _Linker:
 
     rules: LinkRules
     rows: list[dict[int, Link]] = field(default_factory=list)
-    _images: list[LabelArray] = field(default_factory=list)
+    _images: list[LabelSlice] = field(default_factory=list)
     _last_drift: Shift = STILL
     _objects: int = 0
 
-    def add(self, index: int, labels: LabelArray, drift: Shift) -> None:
-        present = set(distinct(labels)) - {0}
+    def add(self, index: int, labels: LabelSlice, drift: Shift) -> None:
         rows: dict[int, Link] = {}
         if index:
-            self._continue(index, labels, drift, rows, self.rows[-1].keys())
+            overlaps = slice_overlaps(self._images[-1], labels, drift)
+            self._continue(index, overlaps, rows, self.rows[-1].keys())
         if index > 1:
             both = (drift[0] + self._last_drift[0], drift[1] + self._last_drift[1])
             self._bridge(index, labels, both, rows)
         if index and self.rules.divisions:
-            self._divide(index, labels, drift, rows)
-        for label in sorted(present - rows.keys()):
+            self._divide(index, overlaps, rows)
+        for label in sorted(labels.areas.keys() - rows.keys()):
             rows[label] = Link(index, label, self._new_object())
         self.rows.append(rows)
         self._images = [*self._images[-1:], labels]
@@ -160,14 +167,12 @@ class _Linker:
     def _continue(
         self,
         index: int,
-        labels: LabelArray,
-        drift: Shift,
+        overlaps: SliceOverlaps,
         rows: dict[int, Link],
         may_go_on: Iterable[int],
         back: int = 1,
     ) -> None:
         """Pair labels that are free with labels of an earlier slice whose objects may go on."""
-        overlaps = slice_overlaps(self._images[-back], labels, drift)
         covered = np.maximum(overlaps.covered_before, overlaps.covered_after)
         allowed = (overlaps.iou >= self.rules.least_iou) | (covered >= self.rules.least_cover)
         allowed &= np.isin(overlaps.before, list(may_go_on))
@@ -177,14 +182,15 @@ class _Linker:
             number = earlier[before].object
             rows[after] = Link(index, after, number, 0, index - back, before, iou)
 
-    def _bridge(self, index: int, labels: LabelArray, drift: Shift, rows: dict[int, Link]) -> None:
+    def _bridge(self, index: int, labels: LabelSlice, drift: Shift, rows: dict[int, Link]) -> None:
         seen = {row.object for row in (*self.rows[-1].values(), *rows.values())}
         seen |= {row.parent for row in self.rows[-1].values()}
         missing = [label for label, row in self.rows[-2].items() if row.object not in seen]
-        self._continue(index, labels, drift, rows, missing, back=2)
+        if missing:
+            overlaps = slice_overlaps(self._images[-2], labels, drift)
+            self._continue(index, overlaps, rows, missing, back=2)
 
-    def _divide(self, index: int, labels: LabelArray, drift: Shift, rows: dict[int, Link]) -> None:
-        overlaps = slice_overlaps(self._images[-1], labels, drift)
+    def _divide(self, index: int, overlaps: SliceOverlaps, rows: dict[int, Link]) -> None:
         inside = overlaps.only(overlaps.covered_after >= self.rules.least_cover)
         daughters: dict[int, dict[int, float]] = {}
         for before, after, iou in inside.pairs():

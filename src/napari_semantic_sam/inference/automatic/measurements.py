@@ -3,33 +3,48 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from napari_semantic_sam.inference.automatic.shapes import Crops, Shape, measure_shapes
 from napari_semantic_sam.inference.automatic.tree import MaskTree, Node
-from napari_semantic_sam.inference.level_labels import LevelLabels
+from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
+from napari_semantic_sam.inference.results import Box
 
 Row = dict[str, Any]
 
-_LENGTHS = {
-    "equivalent_diameter": "equivalent_diameter_area",
-    "perimeter": "perimeter",
-    "major_axis": "axis_major_length",
-    "minor_axis": "axis_minor_length",
-}
-"""Our name of what grows with the pixel size, and that of scikit-image."""
+_LENGTHS = ("equivalent_diameter", "perimeter", "major_axis", "minor_axis")
+"""What grows with the pixel size."""
 _RATIOS = ("eccentricity", "solidity")
 
 
-def measure_masks(labels: LevelLabels, pixel_size: float | None = None) -> list[Row]:
+class Measurable(Protocol):
+    """Labels of one plane with their rows, such as `LevelLabels` and `StoredLabels`."""
+
+    @property
+    def levels(self) -> list[int]:
+        """The levels, coarse to fine."""
+
+    def rows(self, level: int, /) -> list[LabelRow]:
+        """Return the rows of a level, by index."""
+
+    def box(self, level: int, index: int, /) -> Box:
+        """Return a box that holds all pixels of a label."""
+
+    def store(self, level: int, /) -> Crops:
+        """Return the labels of a level, to be read in crops."""
+
+
+def measure_masks(labels: Measurable, pixel_size: float | None = None) -> list[Row]:
     """Measure every label.
 
     Parameters
     ----------
-    labels : LevelLabels
+    labels : LevelLabels or StoredLabels
+        Read in crops: no label image is needed as a whole.
     pixel_size : float, optional
         Side of a pixel in micrometres.
 
@@ -42,7 +57,7 @@ def measure_masks(labels: LevelLabels, pixel_size: float | None = None) -> list[
         (``…_um``, and also ``area_um2``); eccentricity and solidity; the number of labels
         directly in it; and its share of its parent's area.
     """
-    tree = MaskTree.of(labels)
+    tree = _tree(labels)
     shapes = {node: shape for level in labels.levels for node, shape in _shapes(labels, level)}
     return [
         {
@@ -57,12 +72,12 @@ def measure_masks(labels: LevelLabels, pixel_size: float | None = None) -> list[
     ]
 
 
-def measure_parents(labels: LevelLabels, pixel_size: float | None = None) -> list[Row]:
+def measure_parents(labels: Measurable, pixel_size: float | None = None) -> list[Row]:
     """Count and measure what lies in every label: "nuclei per cell", "nucleus / cell area".
 
     Parameters
     ----------
-    labels : LevelLabels
+    labels : LevelLabels or StoredLabels
     pixel_size : float, optional
         Side of a pixel in micrometres.
 
@@ -73,7 +88,7 @@ def measure_parents(labels: LevelLabels, pixel_size: float | None = None) -> lis
         labels of that level in it, directly or through others between; their area, as in
         `measure_masks`; and its share of the label's own.
     """
-    tree, levels = MaskTree.of(labels), labels.levels
+    tree, levels = _tree(labels), labels.levels
     rows = []
     for (level, index), row in tree.rows.items():
         inside = list(tree.below((level, index)))
@@ -93,7 +108,7 @@ def measure_parents(labels: LevelLabels, pixel_size: float | None = None) -> lis
 
 
 def columns_of(
-    measure: Callable[[LevelLabels, float | None], list[Row]], pixel_size: float | None
+    measure: Callable[[Measurable, float | None], list[Row]], pixel_size: float | None
 ) -> tuple[str, ...]:
     """Return the columns that `measure_masks` or `measure_parents` gives, even without a label."""
     example = LevelLabels((1, 1))
@@ -102,20 +117,24 @@ def columns_of(
     return tuple(measure(example, pixel_size)[0])
 
 
-def _shapes(labels: LevelLabels, level: int) -> Sequence[tuple[Node, Any]]:
-    from skimage.measure import regionprops
-
-    return [((level, shape.label), shape) for shape in regionprops(labels.array(level))]
+def _tree(labels: Measurable) -> MaskTree:
+    return MaskTree.of_rows(row for level in labels.levels for row in labels.rows(level))
 
 
-def _place(shape: Any) -> Row:
-    names = ("y0", "x0", "y1", "x1")
-    box = {f"box_{name}": int(edge) for name, edge in zip(names, shape.bbox, strict=True)}
-    return {"centroid_y": float(shape.centroid[0]), "centroid_x": float(shape.centroid[1]), **box}
+def _shapes(labels: Measurable, level: int) -> Iterator[tuple[Node, Shape]]:
+    boxes = {row.index: labels.box(level, row.index) for row in labels.rows(level)}
+    for index, shape in measure_shapes(labels.store(level), boxes):
+        yield (level, index), shape
 
 
-def _size(shape: Any, pixel_size: float | None) -> Row:
-    lengths = {ours: float(getattr(shape, theirs)) for ours, theirs in _LENGTHS.items()}
+def _place(shape: Shape) -> Row:
+    edges = zip(("y0", "x0", "y1", "x1"), shape.box, strict=True)
+    centroid = {"centroid_y": shape.centroid[0], "centroid_x": shape.centroid[1]}
+    return {**centroid, **{f"box_{name}": edge for name, edge in edges}}
+
+
+def _size(shape: Shape, pixel_size: float | None) -> Row:
+    lengths: Row = {name: getattr(shape, name) for name in _LENGTHS}
     area = {} if pixel_size is None else _in_units({"area": float(shape.area)}, 2, pixel_size)
     return {**area, **_in_units(lengths, 1, pixel_size)}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,10 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from napari_semantic_sam.inference.automatic.canvas import blocks
+from napari_semantic_sam.inference.automatic.label_counts import add_up, pairs_of
 from napari_semantic_sam.inference.drift import STILL, Shift, common_windows
-from napari_semantic_sam.inference.label_runs import LabelArray, runs
+from napari_semantic_sam.inference.label_runs import LabelArray, Window, measure, slices_of
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.float64]
@@ -52,25 +56,58 @@ class SliceOverlaps:
         return list(zip(self.before.tolist(), self.after.tolist(), self.iou.tolist(), strict=True))
 
 
-def slice_overlaps(before: LabelArray, after: LabelArray, drift: Shift = STILL) -> SliceOverlaps:
-    """Compare the labels of two slices of the same shape, 0 being background.
+class LabelSlice:
+    """The label image of one slice, which is looked at a block at a time.
 
     Parameters
     ----------
-    before, after : (H, W) int arrays
+    labels : (H, W) integers, 0 being background
+        Read in crops: numpy, zarr.
+    """
+
+    def __init__(self, labels: Any) -> None:
+        self._labels = labels
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = self._labels.shape
+        return int(height), int(width)
+
+    @cached_property
+    def areas(self) -> dict[int, int]:
+        """Area of every label."""
+        areas: dict[int, int] = {}
+        for block in blocks(self.shape):
+            for label, (area, _) in measure(self.read(slices_of(block)), block[:2]).items():
+                areas[label] = areas.get(label, 0) + area
+        return areas
+
+    def read(self, window: Window) -> LabelArray:
+        """Return a part."""
+        return np.asarray(self._labels[window])
+
+
+def slice_overlaps(before: LabelSlice, after: LabelSlice, drift: Shift = STILL) -> SliceOverlaps:
+    """Compare the labels of two slices of the same shape, block by block.
+
+    Parameters
+    ----------
+    before, after : LabelSlice
     drift : (dy, dx) of ints
         By which everything has moved from the one to the other; areas are those of whole
         labels, also where a part of them moves out.
     """
-    window, moved_window = common_windows(before.shape, drift)
-    first, second = before[window], after[moved_window]
-    begins, lengths = runs([first, second])
-    labels, covers = first[begins], second[begins]
-    both = (labels > 0) & (covers > 0)
-    pairs = np.stack([labels[both].astype(np.int64), covers[both].astype(np.int64)])
-    found, place = np.unique(pairs, axis=1, return_inverse=True)
-    shared = np.bincount(place.ravel(), lengths[both], found.shape[1])
-    sizes = _areas_of(before, found[0]), _areas_of(after, found[1])
+    pairs, counts = [np.zeros((2, 0), np.int64)], list[Ints]([np.zeros(0, np.int64)])
+    for window, moved in _common_blocks(before.shape, drift):
+        in_block, pixels = pairs_of(before.read(window), after.read(moved))
+        pairs.append(in_block)
+        counts.append(pixels)
+    found, shared = add_up(np.concatenate(pairs, axis=1), np.concatenate(counts))
+    sizes = [
+        np.array([areas[label] for label in labels.tolist()], dtype=np.float64)
+        for areas, labels in zip((before.areas, after.areas), found, strict=True)
+    ]
     return SliceOverlaps(
         found[0],
         found[1],
@@ -78,6 +115,18 @@ def slice_overlaps(before: LabelArray, after: LabelArray, drift: Shift = STILL) 
         shared / sizes[0],
         shared / sizes[1],
     )
+
+
+def _common_blocks(shape: tuple[int, int], drift: Shift) -> Iterator[tuple[Window, Window]]:
+    """Yield blocks of what two slices have in common, as windows of the one and of the other."""
+    windows = common_windows(shape, drift)
+    starts = [(rows.start, columns.start) for rows, columns in windows]
+    rows, columns = windows[0]
+    for y0, x0, y1, x1 in blocks((rows.stop - rows.start, columns.stop - columns.start)):
+        first, second = (
+            slices_of((y0 + top, x0 + left, y1 + top, x1 + left)) for top, left in starts
+        )
+        yield first, second
 
 
 def assign(overlaps: SliceOverlaps) -> SliceOverlaps:
@@ -116,11 +165,3 @@ def _best_of(members: Ints, rows: Ints, columns: Ints, iou: Floats) -> Ints:
     pair[row, column] = members
     taken: Ints = pair[linear_sum_assignment(table, maximize=True)]
     return taken[taken >= 0]
-
-
-def _areas_of(labels: LabelArray, wanted: Ints) -> Floats:
-    """Return the area of each of some labels that exist."""
-    begins, lengths = runs([labels])
-    values, place = np.unique(labels[begins], return_inverse=True)
-    areas = np.bincount(place, lengths)
-    return areas[np.searchsorted(values, wanted)].astype(np.float64)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.inference.automatic.canvas import BLOCK, Labels, blocks, canvases
+from napari_semantic_sam.inference.automatic.canvas import BLOCK, blocks, canvases
+from napari_semantic_sam.inference.automatic.label_counts import LabelCounts
 from napari_semantic_sam.inference.automatic.objects import MainLevel
 from napari_semantic_sam.inference.automatic.plane_masks import PlaneMask
-from napari_semantic_sam.inference.label_runs import PARENT_COVER, slices_of
+from napari_semantic_sam.inference.label_runs import slices_of
 from napari_semantic_sam.inference.level_labels import LabelRow
+from napari_semantic_sam.inference.results import Box
 from napari_semantic_sam.io.files import make_folder
 
 if TYPE_CHECKING:
@@ -37,11 +36,14 @@ class StoredLabels:
         Of the plane.
     table : mapping of int to tuple of LabelRow
         The rows of each level, by index.
+    counts : LabelCounts
+        Of all labels.
     """
 
     folder: Path
     shape: tuple[int, int]
     table: Mapping[int, tuple[LabelRow, ...]]
+    counts: LabelCounts
 
     @property
     def levels(self) -> list[int]:
@@ -52,7 +54,11 @@ class StoredLabels:
         """Return the rows of a level, by index."""
         return list(self.table[level])
 
-    def array(self, level: int) -> zarr.Array[Any]:
+    def box(self, level: int, index: int) -> Box:
+        """Return the smallest box around a label, all 0 if it has no pixel."""
+        return self.counts.box((level, index))
+
+    def store(self, level: int) -> zarr.Array[Any]:
         """Open the (H, W) int32 array of a level for reading; nothing is read yet."""
         import zarr
 
@@ -85,57 +91,26 @@ def store_levels(
     UserError
         If the folder cannot be written.
     """
-    drawn, counts = canvases(masks, levels, main), _Counts()
+    drawn, counts = canvases(masks, levels, main), LabelCounts()
     with _written_together(make_folder(folder), levels) as temporary:
         arrays = {level: _new_array(path, shape) for level, path in temporary.items()}
         for block in blocks(shape):
             labels = {canvas.level: canvas.draw(block) for canvas in drawn}
-            counts.add(labels)
+            counts.add(labels, block[:2])
             for level, part in labels.items():
                 if part.any():
                     arrays[level][slices_of(block)] = part
-    table = {canvas.level: tuple(counts.complete(canvas.rows())) for canvas in drawn}
-    return StoredLabels(folder, shape, table)
+    table = {canvas.level: tuple(_complete(canvas.rows(), counts)) for canvas in drawn}
+    return StoredLabels(folder, shape, table, counts)
 
 
-@dataclass
-class _Counts:
-    """Areas, and what every label shares with those of coarser levels."""
-
-    _areas: dict[tuple[int, int], int] = field(default_factory=dict)
-    _common: dict[tuple[int, int], dict[tuple[int, int], int]] = field(default_factory=dict)
-
-    def add(self, drawn: Mapping[int, Labels]) -> None:
-        """Count the pixels of a block."""
-        for level, labels in drawn.items():
-            for (index,), count in _combinations(labels):
-                key = (level, index)
-                self._areas[key] = self._areas.get(key, 0) + count
-        for coarser, level in itertools.combinations(sorted(drawn), 2):
-            for (parent, index), count in _combinations(drawn[coarser], drawn[level]):
-                found = self._common.setdefault((level, index), {})
-                found[coarser, parent] = found.get((coarser, parent), 0) + count
-
-    def complete(self, rows: Iterable[LabelRow]) -> Iterator[LabelRow]:
-        """Yield rows with area and parent, without those of labels that have no pixel."""
-        for row in rows:
-            area = self._areas.get((row.level, row.index), 0)
-            if not area:  # small, between the middles of a coarse grid's cells
-                continue
-            above = self._common.get((row.level, row.index), {})
-            parents = [key for key, count in above.items() if count >= PARENT_COVER * area]
-            # The nearest coarser level; no two labels of a level cover so much.
-            parent_level, parent = max(parents, default=(0, 0))
+def _complete(rows: Iterable[LabelRow], counts: LabelCounts) -> Iterator[LabelRow]:
+    """Yield rows with area and parent, without those of labels that have no pixel."""
+    for row in rows:
+        node = (row.level, row.index)
+        area, (parent_level, parent) = counts.area(node), counts.parent(node)
+        if area:  # others are small, between the middles of a coarse grid's cells
             yield replace(row, area=area, parent_level=parent_level, parent=parent)
-
-
-def _combinations(*arrays: Labels) -> Iterator[tuple[tuple[int, ...], int]]:
-    """Yield the labels that occur together, none of them 0, and how many pixels they share."""
-    where = np.logical_and.reduce([array > 0 for array in arrays])
-    pairs = np.stack([array[where] for array in arrays], axis=1)
-    found, counts = np.unique(pairs, axis=0, return_counts=True)
-    for labels, count in zip(found.tolist(), counts.tolist(), strict=True):
-        yield tuple(labels), count
 
 
 def _name(level: int) -> str:
