@@ -212,14 +212,19 @@ def test_evaluate_with_named_and_unnamed_folders(command_line, checkpoint, folde
         (["--output", "r.json", "--protocol", "nine-clicks"], "no protocol called 'nine-clicks'"),
         (["--output", "r.json", "--masks", "nowhere"], "nowhere is not a folder"),
         (["--output", "r.json", "--masks", "masks"], 'Two folders of masks are called "masks"'),
+        (["--output", "r.json", "--axis", "T"], "An axis belongs to the protocol linking"),
+        (
+            ["--output", "r.json", "--protocol", "automatic", "--max-objects", "3"],
+            "automatic measures all objects",
+        ),
     ],
 )
-def test_evaluate_says_what_is_wrong_in_one_line(
-    command_line, checkpoint, folder, monkeypatch, options, message
+def test_evaluate_says_what_is_wrong_in_one_line_before_it_loads_a_model(
+    command_line, folder, monkeypatch, options, message
 ):
     monkeypatch.chdir(folder)
     code, out, err = command_line(
-        "evaluate", "--images", "images", "--masks", "masks", "--model", checkpoint, *options
+        "evaluate", "--images", "images", "--masks", "masks", "--model", "none.pt", *options
     )
     assert (code, out) == (1, "")
     assert err.startswith("Error: ")
@@ -241,6 +246,6 @@ def test_a_defect_keeps_its_traceback(command_line, checkpoint, folder, monkeypa
     monkeypatch.setattr("napari_semantic_sam.evaluation.run.pair_files", defect)
     with pytest.raises(ZeroDivisionError):
         command_line(
-            "evaluate", "--images", folder, "--masks", folder, "--model", checkpoint,
-            "--output", folder / "r.json",
+            "evaluate", "--images", folder / "images", "--masks", folder / "masks",
+            "--model", checkpoint, "--output", folder / "r.json",
         )  # fmt: skip

@@ -103,8 +103,8 @@ def evaluate(
         ),
     ] = None,
     axis: Annotated[
-        str, typer.Option(help="With linking: Z, or T where objects may divide.")
-    ] = "Z",
+        str | None, typer.Option(help="With linking: T where objects may divide, else Z.")
+    ] = None,
 ) -> None:
     """Measure a model on pictures with annotations.
 
@@ -114,8 +114,13 @@ def evaluate(
 
     from napari_semantic_sam.evaluation import evaluate as measure
     from napari_semantic_sam.evaluation.report import check_target
+    from napari_semantic_sam.evaluation.run import check_request
+    from napari_semantic_sam.io.pairs import pair_files
 
-    check_target(output)  # now, not after an hour
+    # Now, not after a model has been loaded, or after an hour.
+    check_request(protocol, max_objects=max_objects, level=level, axis=axis)
+    check_target(output)
+    pair_files(images, folders)
     report = measure(
         load_predictor(model, device),
         images,
@@ -175,7 +180,9 @@ def train(
 @app.command()
 def replay(
     journal: Annotated[Path, typer.Argument(help="A journal of the annotation panel (.jsonl).")],
-    image: Annotated[Path, typer.Argument(help="The picture that was annotated.")],
+    image: Annotated[
+        Path, typer.Argument(help="The picture that was annotated, a file or an OME-Zarr folder.")
+    ],
     checkpoint: Annotated[
         str | None, typer.Option(help="Name or file, instead of the journal's.")
     ] = None,
@@ -189,16 +196,17 @@ def replay(
     code is 1 if one is below 0.999.
     """
     from napari_semantic_sam.annotation.replay import replay as repeat
-    from napari_semantic_sam.io.images import read_image
+    from napari_semantic_sam.io.opening import open_image
 
-    found = repeat(
-        journal,
-        read_image(image),
-        load_predictor,
-        checkpoint=checkpoint,
-        device=device,
-        progress=lambda done, total: tell_step("" if done == total else f"{done} of {total}"),
-    )
+    with open_image(image) as opened:
+        found = repeat(
+            journal,
+            opened,
+            load_predictor,
+            checkpoint=checkpoint,
+            device=device,
+            progress=lambda done, total: tell_step("" if done == total else f"{done} of {total}"),
+        )
     print(f"{'step':>6} {'level':>5} {'label':>6} {'pixels':>8} {'IoU':>8}")
     for each in found:
         print(f"{each.step:6} {each.level:5} {each.index:6} {each.area:8} {each.iou:8.5f}")

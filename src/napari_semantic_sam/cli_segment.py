@@ -88,6 +88,7 @@ def segment(
         float,
         typer.Option(
             min=0,
+            max=1e9,
             help="With --automatic: megapixels of a plane above which it is segmented and written "
             "part by part, as zarr, so that it need not fit memory.",
         ),

@@ -56,8 +56,9 @@ def test_the_floor_is_that_of_the_classical_method(predictor, cells):
 def test_another_level_may_be_asked_for(predictor, cells):
     report = evaluate(predictor, cells.images, {"": cells["cells"]}, "automatic", level=1)
     assert (report.summary["level"], report.summary["f1_50"]) == (1, 1)
-    with pytest.raises(UserError, match="no level 4"):
-        evaluate(predictor, cells.images, {"": cells["cells"]}, "automatic", level=4)
+    for level in (0, 4):
+        with pytest.raises(UserError, match=f"no level {level}"):
+            evaluate(predictor, cells.images, {"": cells["cells"]}, "automatic", level=level)
     with pytest.raises(UserError, match="belongs to the protocol automatic"):
         evaluate(predictor, cells.images, {"": cells["cells"]}, "box", level=1)
 

@@ -8,7 +8,6 @@ from napari_semantic_sam.evaluation.metrics import (
     Detection,
     add_detections,
     detect,
-    mask_iou,
     overlaps,
     panoptic_quality,
 )
@@ -23,15 +22,6 @@ def strip(*runs: tuple[int, int]) -> np.ndarray:
 # object 70000 (2 px) is missed, and label 4 of the prediction is made up.
 TRUTH = strip((5, 8), (0, 2), (9, 10), (70000, 2), (0, 4))
 PREDICTION = strip((1, 6), (0, 4), (2, 5), (3, 5), (0, 2), (4, 3), (0, 1))
-
-
-def test_mask_iou_of_half_overlapping_squares():
-    first, second = np.zeros((4, 6), bool), np.zeros((4, 6), bool)
-    first[:, :4], second[:, 2:] = True, True
-    assert mask_iou(first, second) == 8 / 24
-    assert mask_iou(first, first) == 1.0
-    assert mask_iou(first, ~first) == 0.0
-    assert mask_iou(np.zeros(3), np.zeros(3)) == 0.0
 
 
 def test_overlaps_lists_the_pairs_that_touch():

@@ -128,7 +128,8 @@ class AutomaticProtocol:
 
         settings = suited_settings(predictor)
         main, middle = main_level(predictor), settings.levels[(len(settings.levels) - 1) // 2]
-        chosen = level or (main.level if main else middle)
+        suited = main.level if main else middle
+        chosen = suited if level is None else level
         suited_settings(predictor, [chosen])  # complains about a level that does not exist
         return cls(predictor, settings, chosen, channels)
 

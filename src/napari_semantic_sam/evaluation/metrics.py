@@ -19,12 +19,6 @@ IOU_THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 """0.50, 0.55, …, 0.95, the thresholds of COCO and of the 2018 Data Science Bowl."""
 
 
-def mask_iou(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float:
-    """Intersection over union of two masks of the same shape; 0 if both are empty."""
-    union = np.count_nonzero(np.logical_or(first, second))
-    return float(np.count_nonzero(np.logical_and(first, second)) / union) if union else 0.0
-
-
 @dataclass(frozen=True)
 class Overlaps:
     """All pairs of a true and a predicted object that share a pixel.

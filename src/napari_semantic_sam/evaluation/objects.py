@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from napari_semantic_sam.inference.results import CroppedMask
+from napari_semantic_sam.io.pairs import PairedFiles
 
 Object = TypeVar("Object")
 
@@ -68,6 +70,11 @@ def without_copies(objects: Sequence[TrueObject]) -> list[TrueObject]:
     seen = {(found.box, found.crop.tobytes()): found for found in reversed(objects)}
     kept = {id(found) for found in seen.values()}
     return [found for found in objects if id(found) in kept]
+
+
+def stream_of(files: PairedFiles, seed: int) -> np.random.Generator:
+    """Return random numbers of a picture's own: results do not depend on what else is there."""
+    return np.random.default_rng([seed, zlib.crc32(files.stem.encode())])
 
 
 def choose(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_semantic_sam.evaluation.measurements import ImageResult, Measurements, total
-from napari_semantic_sam.evaluation.objects import choose
+from napari_semantic_sam.evaluation.objects import choose, stream_of
 from napari_semantic_sam.evaluation.stacks import Stack, StackObject, read_stack, stack_objects
 from napari_semantic_sam.inference.appearance import appearance
 from napari_semantic_sam.inference.drift import Drifts
@@ -59,8 +58,7 @@ class PropagationProtocol:
         """
         stack = read_stack(files)
         objects = [each for name, labels in stack.truths for each in stack_objects(labels, name)]
-        rng = np.random.default_rng([self.seed, zlib.crc32(files.stem.encode())])
-        chosen = choose(objects, self.max_objects, rng)
+        chosen = choose(objects, self.max_objects, stream_of(files, self.seed))
         if not chosen:
             return ImageResult({})
         walk = _Walk(self.predictor, stack, self.channels)

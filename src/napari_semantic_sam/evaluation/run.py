@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from napari_semantic_sam.evaluation.objects import (
     TrueObject,
     choose,
     find_objects,
+    stream_of,
     without_copies,
 )
 from napari_semantic_sam.evaluation.propagation import PropagationProtocol
@@ -51,7 +51,7 @@ def evaluate(
     channels: Sequence[int] | None = None,
     max_objects: int | None = None,
     level: int | None = None,
-    axis: str = "Z",
+    axis: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Measure a model on every picture that has annotations.
@@ -82,8 +82,9 @@ def evaluate(
     level : int, optional
         Of "automatic" and "linking": the level that counts, instead of the one in the
         checkpoint's record.
-    axis : "Z" or "T"
-        Of "linking": what the slices follow each other along; in time, objects may divide.
+    axis : "Z" or "T", optional
+        Of "linking": what the slices follow each other along, Z when left out; in time, objects
+        may divide.
     progress : callable, optional
         Called with the number of images done, their total, and the name of the next.
 
@@ -94,9 +95,9 @@ def evaluate(
     Raises
     ------
     UserError
-        If the protocol or the axis is unknown, no files match, or none can be used.
+        See `check_request`; or if no files match, or none can be used.
     """
-    _check_protocol(protocol, level, axis)
+    check_request(protocol, max_objects=max_objects, level=level, axis=axis)
     run = _measurer(predictor, protocol, seed, channels, max_objects, level, axis)
     pairs = pair_files(images, masks)
     results, skipped = each_image(run, pairs.files, progress)
@@ -123,13 +124,30 @@ def evaluate(
     return Report(total_row, rows, skipped + _without_labels(pairs, masks), facts)
 
 
-def _check_protocol(protocol: str, level: int | None, axis: str) -> None:
+def check_request(
+    protocol: str,
+    *,
+    max_objects: int | None = None,
+    level: int | None = None,
+    axis: str | None = None,
+) -> None:
+    """Check the arguments of `evaluate` that need no model.
+
+    Raises
+    ------
+    UserError
+        If the protocol or the axis is unknown, or something belongs to another protocol.
+    """
     if protocol not in _KNOWN:
         known = ", ".join(_KNOWN)
         raise UserError(f"There is no protocol called {protocol!r}; choose one of {known}.")
     if level is not None and protocol not in (AUTOMATIC, LINKING):
         raise UserError(f"A level belongs to the protocol {AUTOMATIC} or {LINKING}; leave it out.")
-    if axis not in get_args(Axis):
+    if max_objects is not None and protocol in (AUTOMATIC, LINKING):
+        raise UserError(f"The protocol {protocol} measures all objects; leave out their number.")
+    if axis is not None and protocol != LINKING:
+        raise UserError(f"An axis belongs to the protocol {LINKING}; leave it out.")
+    if axis is not None and axis not in get_args(Axis):
         raise UserError(f"There is no axis {axis!r} along which stacks could go; choose Z or T.")
 
 
@@ -140,12 +158,12 @@ def _measurer(
     channels: Sequence[int] | None,
     max_objects: int | None,
     level: int | None,
-    axis: str,
+    axis: str | None,
 ) -> Measurer[Any]:
     if protocol == AUTOMATIC:
         return AutomaticProtocol.of(predictor, level, channels)
     if protocol == LINKING:
-        return LinkingProtocol.of(predictor, level, channels, cast("Axis", axis))
+        return LinkingProtocol.of(predictor, level, channels, cast("Axis", axis or "Z"))
     if protocol == PROPAGATION:
         return PropagationProtocol(predictor, seed, channels, max_objects)
     return _Run(predictor, protocol, seed, channels, max_objects)
@@ -188,8 +206,7 @@ class _Run:
         embedding = self.predictor.embed(picture, channels=self.channels)
         embed_seconds = time.perf_counter() - start
         _check_shapes(files, objects, embedding.shape)
-        # A stream for each image: results do not depend on what else is in the folder.
-        rng = np.random.default_rng([self.seed, zlib.crc32(files.stem.encode())])
+        rng = stream_of(files, self.seed)
         scene = Scene(
             self.predictor, embedding, objects, choose(objects, self.max_objects, rng), rng
         )
