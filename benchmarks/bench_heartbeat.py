@@ -4,8 +4,9 @@
         --output benchmarks/results/heartbeat.json
 
 A timer on the thread of the user interface fires every 10 ms; what is reported is how long it
-had to wait. Drawing on the screen, which is napari's part, is not included. No library of the
-network is loaded before; the panel does that once, as soon as it is there.
+had to wait. Opening the panel and drawing on the screen, which is napari's part, are not
+included. No library of the network is loaded before; the panel does that once, as soon as it is
+there.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 from napari.components import ViewerModel
+from napari.settings import get_plugin_settings
 from napari.utils import interactions
 from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication
@@ -29,6 +32,7 @@ from _report import write_report
 from _scene import MOUSE_EVENTS_PER_SECOND, path, picture
 from napari_semantic_sam.widgets.annotator import Annotator
 from napari_semantic_sam.widgets.native import load_libraries
+from napari_semantic_sam.widgets.panel import SemanticSamPanel
 
 BEAT_MS = 10
 LONGEST_WAIT_S = 300
@@ -96,7 +100,8 @@ def rows_of(
     if "torch" not in sys.modules:
         thread = threading.Thread(target=load_libraries, args=(lambda: False,))
         loading = [measured("load libraries", side, _lasting_as_long_as(thread))]
-    annotator = Annotator(viewer)
+    panel = SemanticSamPanel(viewer)
+    annotator = panel.annotator
     opening = measured(
         "open and embed",
         side,
@@ -184,11 +189,13 @@ def main() -> None:
     load = os.getloadavg()[0]
     assert "torch" not in sys.modules
     application = QApplication([])
-    rows = [
-        row
-        for side in options.sides
-        for row in rows_of(side, options.model, options.device, options.clicks, options.seconds)
-    ]
+    with TemporaryDirectory() as preferences:
+        get_plugin_settings(path_dir=preferences)  # not the user's own
+        rows = [
+            row
+            for side in options.sides
+            for row in rows_of(side, options.model, options.device, options.clicks, options.seconds)
+        ]
     import torch  # late, so that it is the panel that loads it
 
     settings = {

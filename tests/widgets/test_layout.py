@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from qtpy.QtCore import QPoint, Qt
@@ -20,6 +21,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_semantic_sam.widgets.automatic.tree_model import COLUMNS as TREE_COLUMNS
+from napari_semantic_sam.widgets.automatic.tree_view import TreeView
+from napari_semantic_sam.widgets.review_model import COLUMNS as LIST_COLUMNS
+from napari_semantic_sam.widgets.review_table import ReviewTable
+from napari_semantic_sam.widgets.steps import StepButtons
 from napari_semantic_sam.widgets.tables import CONTROLS
 
 CONTROL_KINDS = (
@@ -162,3 +168,53 @@ def test_every_alt_key_has_a_control(small):
     for name in ("image", "model", "device", "rule", "target", "smooth"):
         assert "&" in CONTROLS[name].caption
         assert captions[CONTROLS[name].caption] is not None
+
+
+@pytest.mark.parametrize(
+    ("make", "columns"), [(ReviewTable, LIST_COLUMNS), (TreeView, TREE_COLUMNS)]
+)
+def test_names_are_shortened_where_qualities_would_not_be_in_view(qtbot, make, columns):
+    view = make()
+    qtbot.addWidget(view)
+    view.resize(600, 300)
+    view.show()
+    name, quality = columns.index("object"), columns.index("predicted_iou")
+    usual = view.columnWidth(name)
+
+    def right():
+        return view.columnViewportPosition(quality) + view.columnWidth(quality)
+
+    narrow = right() - usual // 4 + 2 * view.frameWidth()
+    view.resize(narrow, 300)
+    assert right() <= view.viewport().width()
+    assert view.columnWidth(name) < usual
+    assert view.columnWidth(quality) >= view.fontMetrics().horizontalAdvance("Quality")
+    view.resize(600, 300)
+    assert view.columnWidth(name) == usual
+
+
+def test_undo_and_redo_say_all_they_have_to_say(qtbot):
+    buttons = StepButtons()
+    qtbot.addWidget(buttons)
+    buttons.show()
+    long = SimpleNamespace(
+        undo_text="clean up label 12 of level 3", redo_text="move label 12 to level 4"
+    )
+    buttons.show_history(long)
+    undo, redo = buttons.undo_button, buttons.redo_button
+    for width, is_beside in ((undo.whole_width + redo.whole_width + 20, True), (280, False)):
+        buttons.resize(width, 60)
+        qtbot.waitUntil(lambda beside=is_beside: (undo.y() == redo.y()) == beside)
+        assert undo.text().replace("&", "") == "Undo clean up label 12 of level 3"
+        assert redo.text().replace("&", "") == "Redo move label 12 to level 4"
+
+
+def test_what_there_is_to_undo_takes_the_room_of_redo(qtbot):
+    buttons = StepButtons()
+    qtbot.addWidget(buttons)
+    buttons.show()
+    buttons.show_history(SimpleNamespace(undo_text="keep levels 2, 3 and 5", redo_text=""))
+    undo, redo = buttons.undo_button, buttons.redo_button
+    buttons.resize(undo.whole_width + redo.whole_width + 10, 40)
+    qtbot.waitUntil(lambda: undo.y() == redo.y() and undo.width() >= undo.whole_width)
+    assert undo.text().replace("&", "") == "Undo keep levels 2, 3 and 5"

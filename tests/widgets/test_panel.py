@@ -359,7 +359,7 @@ def test_masks_that_are_checked_are_kept_together(started, viewer, qtbot):
     (row,) = viewer.layers["cells · level 3"].features.to_dict("records")
     assert (row["parent_level"], row["parent"]) == (1, 1)
     started.annotator.rename(3, 1, object="nucleolus")
-    assert "level 3  ·  nucleolus  ·  81 px" in listed(started)[2][0]
+    assert listed(started)[2][0].startswith("level 3  ·  81 px  ·  0.50  ·  nucleolus")
     started.steps.undo_button.click()
     started.steps.undo_button.click()
     assert started.annotator.session.levels.rows(3) == []

@@ -198,7 +198,7 @@ def _stretch(values: npt.NDArray[Any], low: float, high: float) -> npt.NDArray[n
 
 def _as_rgb(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     if values.shape[-1] == 1:
-        return np.repeat(values, 3, axis=-1)
+        return np.concatenate([values] * 3, axis=-1)  # `repeat` would stop all other threads
     if values.shape[-1] == 2:
         return np.pad(values, ((0, 0), (0, 0), (0, 1)))
     return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from qtpy.QtCore import Qt
@@ -23,6 +23,9 @@ WALKING_KEYS: Final = (
     Qt.Key.Key_Space,
 )
 """Keys that a table or tree is left to answer itself."""
+
+_PADDING = 8
+"""Pixels of a cell beside its text."""
 
 
 def title_of(
@@ -55,3 +58,28 @@ def set_up(view: QTableView | QTreeView) -> None:
     """Let Tab lead to the next control, and long rows scroll smoothly."""
     view.setTabKeyNavigation(False)
     view.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+
+
+def width_of(view: QTableView | QTreeView, title: str, digits: int) -> int:
+    """Return the width of a column with room for its title and some digits, in pixels."""
+    metrics = view.fontMetrics()
+    return max(map(metrics.horizontalAdvance, (title, "0" * digits))) + _PADDING
+
+
+def share_room(
+    view: QTableView | QTreeView, column: int, beside: Iterable[int], limits: tuple[int, int]
+) -> None:
+    """Have a column take the room that others leave it.
+
+    Parameters
+    ----------
+    view : QTableView or QTreeView
+    column : int
+    beside : iterable of int
+        The columns that should be in view without scrolling.
+    limits : (least, most)
+        Of its width, in pixels.
+    """
+    taken = sum(view.columnWidth(each) for each in beside)  # 0 of hidden ones
+    least, most = limits
+    view.setColumnWidth(column, min(max(view.viewport().width() - taken, least), most))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -190,12 +190,22 @@ def insert_quietly(layers: LayerList, index: int, layer: Layer) -> None:
     layers.selection.update(selected)
 
 
-def put_on_top(layers: LayerList, layer: Layer) -> None:
-    """Make a layer the uppermost one, adding it if need be."""
-    if layer in layers:
-        layers.move(layers.index(layer), len(layers))
-    else:
+def put_on_top(layers: LayerList, layer: Layer, below: Collection[str] = ()) -> None:
+    """Make a layer the uppermost one, adding it if need be.
+
+    Parameters
+    ----------
+    layers : LayerList
+    layer : Layer
+    below : collection of str, optional
+        The roles of layers that stay above it if they are.
+    """
+    if layer not in layers:
         insert_quietly(layers, len(layers), layer)
+    elif any(
+        record_of(each).get("role") not in below for each in layers[layers.index(layer) + 1 :]
+    ):
+        layers.move(layers.index(layer), len(layers))
 
 
 def index_below_prompts(layers: Sequence[Layer], image: Image) -> int:

@@ -157,20 +157,23 @@ class LevelLayers:
 
     def _show_pixels(self, level: int) -> None:
         with self._quietly():
-            is_new = level not in self._connected and level not in self._deleted
-            if level not in self._connected:
+            if level in self._connected:
+                self._update(level, self._connected[level])
+            else:
                 self._bring(level)
             layer = self._connected[level]
             make.note(layer, self._record)
-            labels = self._session.levels.store(level)
-            if isinstance(layer, LargeLabels) and isinstance(labels, ChunkedLabels):
-                if not is_new:
-                    layer.show_labels(labels, self._frame)
-            elif not self._data.is_in(level, layer):
-                layer.data = self._data.of(level)
-            elif not is_new:  # drawing a large layer takes a while
-                layer.refresh(extent=False)
         self._refreshed.discard(layer)
+
+    def _update(self, level: int, layer: Labels) -> None:
+        """Have a layer show the labels of a level as they are now."""
+        labels = self._session.levels.store(level)
+        if isinstance(layer, LargeLabels) and isinstance(labels, ChunkedLabels):
+            layer.show_labels(labels, self._frame)
+        elif not self._data.is_in(level, layer):
+            layer.data = self._data.of(level)
+        else:
+            layer.refresh(extent=False)
 
     def _bring(self, level: int) -> None:
         """Insert a layer for a level, the one that was there before if there was one."""
@@ -180,9 +183,10 @@ class LevelLayers:
         else:
             make.place(layer, self._image, self._frame)
             visible, layer.visible = layer.visible, False
+            self._update(level, layer)
         index = make.index_below_finer(self._layers, self._image, level)
         make.insert_quietly(self._layers, index, layer)
-        layer.visible = visible  # not before, or napari draws it twice
+        layer.visible = visible  # not before, or napari draws it more than once
         self._connect(level, layer)
 
     def _show_rows(self, changed: int) -> None:

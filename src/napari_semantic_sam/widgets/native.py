@@ -29,6 +29,10 @@ _TORCH = (
 )
 """Shared libraries of torch in the order in which it loads them itself."""
 
+_NEVER = 2**31 - 1
+_AS_MANY = 500_000
+"""Objects there are once all is loaded, about."""
+
 _loading = Lock()
 
 
@@ -39,7 +43,7 @@ def load_libraries(is_cancelled: Callable[[], bool]) -> None:
     lets the others run, except while it opens shared libraries and while the garbage
     collector looks at all objects, which imports provoke: half a second each. So the shared
     libraries are opened beforehand by a call that lets the others run, and the collector
-    looks once, at the end: before anybody clicks, and then not again for long.
+    looks at new objects only, a few thousand at a time.
 
     Parameters
     ----------
@@ -48,7 +52,7 @@ def load_libraries(is_cancelled: Callable[[], bool]) -> None:
     """
     with _loading:
         if any(name not in sys.modules for name in _STEPS):
-            with _collected_once():
+            with _only_new_objects_examined():
                 _load(is_cancelled)
 
 
@@ -58,6 +62,7 @@ def _load(is_cancelled: Callable[[], bool]) -> None:
         if is_cancelled():
             return
         import_module(name)
+    _call_known()
 
 
 def open_shared_libraries() -> None:
@@ -95,14 +100,30 @@ def _open(path: Path, flags: int) -> None:
 
 
 @contextlib.contextmanager
-def _collected_once() -> Iterator[None]:
-    """Have the garbage collector wait, and look at everything at the end."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
+def _only_new_objects_examined() -> Iterator[None]:
+    """Keep the garbage collector from going through everything while many objects come."""
+    young, middle, old = gc.get_threshold()
+    gc.set_threshold(young, middle, _NEVER)
     try:
         yield
     finally:
-        gc.enable()
+        gc.set_threshold(young, middle, old)
+
+
+def _call_known() -> None:
+    """Have the garbage collector treat what is there as something it has gone through.
+
+    It goes through everything when a quarter more has come since the last time, which is
+    right after so much was imported. So it is given a last time: it is shown about as many
+    objects that it is done with in no time, while all others are set aside. They are put
+    back at once, and what of them becomes garbage is found as ever.
+    """
+    if not gc.isenabled() or gc.get_freeze_count():  # the application has its own way
+        return
+    gc.freeze()
+    try:
+        stand_ins: list[list[None]] = [[] for _ in range(_AS_MANY)]
         gc.collect()
+        del stand_ins
+    finally:
+        gc.unfreeze()

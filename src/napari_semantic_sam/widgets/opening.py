@@ -10,6 +10,7 @@ from typing import Any
 import napari.viewer
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_warning
+from qtpy.QtCore import QTimer
 
 from napari_semantic_sam.annotation.engine import LoadedModel, OpenPicture, Request, open_picture
 from napari_semantic_sam.errors import UserError
@@ -19,6 +20,7 @@ from napari_semantic_sam.widgets.frame import Channels, Frame, frame_of
 from napari_semantic_sam.widgets.messages import MESSAGES
 from napari_semantic_sam.widgets.native import load_libraries
 from napari_semantic_sam.widgets.tables import HINTS
+from napari_semantic_sam.widgets.tool_layers import insert_next_tool
 from napari_semantic_sam.widgets.worker import Job, Progress
 
 
@@ -132,17 +134,29 @@ class Opener:
         self._on_change()
 
     def _on_end(self, job: Job) -> None:
+        """Insert the layers for a session, one in each turn of the event loop, then begin it."""
         wanted = self._wanted
+        if job is not self._job or wanted is None:  # cancelled between two turns
+            return
+        is_ready = job.error is None and self._is_unchanged(wanted)
+        if is_ready and insert_next_tool(self._viewer.layers, wanted.image, wanted.frame):
+            QTimer.singleShot(0, lambda: self._on_end(job))
+            return
         self._job = self._wanted = None
-        if job.error is None and wanted is not None:
-            if wanted.image not in self._viewer.layers:
-                warn("image gone", wanted.image)
-            elif wanted.data is not wanted.image.data:
-                warn("image changed", wanted.image)
-            else:
-                self._on_opened(Opened(wanted.image, wanted.frame, wanted.request, job.result))
+        if is_ready:
+            self._on_opened(Opened(wanted.image, wanted.frame, wanted.request, job.result))
         self._on_change()
         tell(job.error)
+
+    def _is_unchanged(self, wanted: _Wanted) -> bool:
+        """Whether the image is as it was when opening it began; if not, say so."""
+        if wanted.image not in self._viewer.layers:
+            warn("image gone", wanted.image)
+        elif wanted.data is not wanted.image.data:
+            warn("image changed", wanted.image)
+        else:
+            return True
+        return False
 
 
 def warn(message: str, image: Image) -> None:

@@ -11,7 +11,7 @@ from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.widgets import layers as make
 from napari_semantic_sam.widgets.frame import Frame
 from napari_semantic_sam.widgets.latest import LatestJob
-from napari_semantic_sam.widgets.tables import LEVEL_COLOURS, PREVIEW
+from napari_semantic_sam.widgets.tables import BOXES, CLICKS, LEVEL_COLOURS, PREVIEW
 from napari_semantic_sam.widgets.worker import Job
 
 _NOTHING = Overlay(np.zeros((1, 1, 4), dtype=np.uint8), (0, 0, 1, 1))
@@ -53,13 +53,11 @@ class Preview:
         self._composer = LatestJob[Scene](
             lambda scene: compose(scene, LEVEL_COLOURS), self._on_composed
         )
-        self.layer = make.find_tool(layers, image, PREVIEW) or Image(
-            frame.one_plane(_NOTHING.rgba), rgb=True, **make.tool_options(image, PREVIEW, frame)
-        )
-        make.put_on_top(layers, self.layer)
+        self.layer = make.find_tool(layers, image, PREVIEW) or preview_layer(image, frame)
+        make.put_on_top(layers, self.layer, below=(BOXES, CLICKS))
+        if self.layer.data.any():  # of an earlier session
+            self.layer.data = frame.one_plane(_NOTHING.rgba)
         self.layer.visible = True
-        # One of an earlier session may show something.
-        self.layer.data = frame.one_plane(_NOTHING.rgba)
         self.place()
 
     @property
@@ -133,3 +131,9 @@ class Preview:
         if self.layer not in self._layers:
             index = make.index_below_prompts(self._layers, self.image)
             make.insert_quietly(self._layers, index, self.layer)
+
+
+def preview_layer(image: Image, frame: Frame) -> Image:
+    """Return a layer that shows nothing yet."""
+    options = make.tool_options(image, PREVIEW, frame)
+    return Image(frame.one_plane(_NOTHING.rgba), rgb=True, **options)

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import QItemSelectionModel, QModelIndex, QSize, Qt, Signal
-from qtpy.QtGui import QKeyEvent, QKeySequence
+from qtpy.QtGui import QKeyEvent, QKeySequence, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_semantic_sam.inference.level_labels import LabelRow
-from napari_semantic_sam.widgets.cells import WALKING_KEYS, set_up
+from napari_semantic_sam.widgets.cells import WALKING_KEYS, set_up, share_room, width_of
+from napari_semantic_sam.widgets.columns import COLUMN_TITLES
 from napari_semantic_sam.widgets.controls import explained
 from napari_semantic_sam.widgets.names import NameBook, NameDelegate
 from napari_semantic_sam.widgets.review_model import COLUMNS, NAMES, Key, ReviewModel, key
 
-_LETTERS = {"level": 5, "index": 5, "object": 9, "part": 6, "area": 7, "predicted_iou": 6}
-"""Widths of columns; a column with others scrolls into view."""
-_OTHER_LETTERS = 7
-_PADDING = 14
-"""Pixels."""
+_DIGITS = {"level": 5, "index": 4, "object": 8, "area": 6}
+"""Widths of columns."""
+_OTHER_DIGITS = 5
+_LEAST_DIGITS = 4
+"""Of the object's name in a narrow panel."""
+_IN_VIEW = ("level", "index", "area", "predicted_iou")
+"""Columns beside the object's name; those with others scroll into view."""
 _LEAST_ROWS = 4
 
 
@@ -90,6 +93,12 @@ class ReviewTable(QTableView):
         """Ask for little: the layout gives what is left."""
         return QSize(super().sizeHint().width(), self.minimumHeight())
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802  # Qt's name
+        """Shorten names where there is little room, rather than hide numbers."""
+        super().resizeEvent(event)
+        beside = [COLUMNS.index(column) for column in _IN_VIEW]
+        share_room(self, COLUMNS.index("object"), beside, self._limits)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802  # Qt's name
         """Go to, delete and rename; what is no key of a table is left to the picture."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
@@ -120,7 +129,11 @@ class ReviewTable(QTableView):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setMinimumSectionSize(letter * 3)
         for place, column in enumerate(COLUMNS):
-            self.setColumnWidth(place, letter * _LETTERS.get(column, _OTHER_LETTERS) + _PADDING)
+            title, _ = COLUMN_TITLES[column]
+            digits = _DIGITS.get(column, _OTHER_DIGITS)
+            self.setColumnWidth(place, width_of(self, title, digits))
+        most = self.columnWidth(COLUMNS.index("object"))
+        self._limits = (width_of(self, "", _LEAST_DIGITS), most)
         self.verticalHeader().hide()
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.verticalHeader().setDefaultSectionSize(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from napari_semantic_sam.annotation.history import History
 from napari_semantic_sam.widgets.controls import explained, row
@@ -39,6 +39,15 @@ class StepButton(QPushButton):
         self.setToolTip(f"{CONTROLS[self._name].plain} {step}\n{tooltip}" if step else tooltip)
         self._fit()
 
+    @property
+    def whole_width(self) -> int:
+        """Pixels that all of the text needs."""
+        return self.fontMetrics().horizontalAdvance(self._whole) + _FRAME
+
+    @property
+    def _whole(self) -> str:
+        return f"{CONTROLS[self._name].plain} {self._step}".strip()
+
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802  # Qt's name
         """Show as much of the text as there is room for."""
         super().resizeEvent(event)
@@ -46,14 +55,13 @@ class StepButton(QPushButton):
 
     def _fit(self) -> None:
         control, room = CONTROLS[self._name], self.width() - _FRAME
-        whole = f"{control.plain} {self._step}"
-        fitting = self.fontMetrics().elidedText(whole, Qt.TextElideMode.ElideRight, room)
+        fitting = self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, room)
         step = fitting[len(control.plain) :].replace("&", "&&")  # one alone makes an Alt key
         self.setText(f"{control.caption}{step}".strip())
 
 
 class StepButtons(QWidget):
-    """Undo and redo side by side."""
+    """Undo and redo side by side, or below each other where both have much to say."""
 
     undo = Signal()
     redo = Signal()
@@ -62,9 +70,9 @@ class StepButtons(QWidget):
         super().__init__()
         self.undo_button = StepButton("undo")
         self.redo_button = StepButton("redo")
-        layout = row(self.undo_button, self.redo_button)
-        layout.setContentsMargins(0, 0, 0, 0)
-        self.setLayout(layout)
+        self._row = row(self.undo_button, self.redo_button)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(self._row)
         self.undo_button.clicked.connect(self.undo)
         self.redo_button.clicked.connect(self.redo)
 
@@ -72,3 +80,17 @@ class StepButtons(QWidget):
         """Show what can be undone and redone."""
         self.undo_button.show_step(history.undo_text if history else "")
         self.redo_button.show_step(history.redo_text if history else "")
+        self._arrange()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802  # Qt's name
+        """Find room for the whole texts."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        widths = [each.whole_width for each in (self.undo_button, self.redo_button)]
+        is_beside = sum(widths) + self._row.spacing() <= self.width()
+        direction = QBoxLayout.Direction
+        self._row.setDirection(direction.LeftToRight if is_beside else direction.TopToBottom)
+        for place, width in enumerate(widths):
+            self._row.setStretch(place, width if is_beside else 0)

@@ -302,7 +302,7 @@ HINTS: Final = {
     "position": "{position} of {count}  ·  level {level}",
     "kept": "{position} of {count}  ·  level {level}  ·  kept",
     "candidate": "level {level}  ·  {area} px  ·  {quality:.2f}",
-    "named candidate": "level {level}  ·  {name}  ·  {area} px  ·  {quality:.2f}",
+    "named candidate": "level {level}  ·  {area} px  ·  {quality:.2f}  ·  {name}",
     "kept mark": "  ·  kept",
     "own level": "Its own",
     "level": "Level {level}",

@@ -85,7 +85,8 @@ class LevelPlane:
             raise ValueError(f"the box {box} does not lie in a plane of {height} × {width}")
         with clear_about_reading(self.name, f"rows {y0} to {y1}, columns {x0} to {x1}"):
             if not self.channel_axis:
-                return np.repeat(self._read(box, self.fixed)[..., None], len(self.channels), -1)
+                # Not `repeat`, which stops all other threads.
+                return np.stack([self._read(box, self.fixed)] * len(self.channels), axis=-1)
             if self.channels == tuple(range(len(self.channels))):
                 wanted = {self.channel_axis: slice(len(self.channels))}
                 return self._read(box, {**self.fixed, **wanted})

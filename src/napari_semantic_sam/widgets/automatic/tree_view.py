@@ -5,27 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from qtpy.QtCore import QItemSelectionModel, QSize, Qt, Signal
-from qtpy.QtGui import QKeyEvent, QKeySequence
+from qtpy.QtGui import QKeyEvent, QKeySequence, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QTreeView
 
 from napari_semantic_sam.inference.automatic.tree import MaskTree, Node
 from napari_semantic_sam.inference.level_labels import LevelLabels
 from napari_semantic_sam.widgets.automatic.stack_facts import StackFacts
 from napari_semantic_sam.widgets.automatic.tree_model import COLUMNS, TreeModel
-from napari_semantic_sam.widgets.cells import WALKING_KEYS, set_up
+from napari_semantic_sam.widgets.cells import WALKING_KEYS, set_up, share_room, width_of
+from napari_semantic_sam.widgets.columns import TREE_TITLES
 from napari_semantic_sam.widgets.controls import explained
 
-_LETTERS = {
-    "object": 16,
-    "inside": 7,
-    "area": 6,
-    "slices": 9,
-    "volume": 7,
-    "predicted_iou": 6,
-}
+_DIGITS = {"object": 10, "inside": 6, "area": 5, "predicted_iou": 5, "slices": 8, "volume": 6}
+"""Widths of columns."""
 _KEYPAD = Qt.KeyboardModifier.KeypadModifier
 _NO_STACK = StackFacts()
-_PADDING = 10
+_WIDEST = 400
+_INDENT = 12
 """Pixels."""
 _LEAST_ROWS = 6
 
@@ -51,6 +47,8 @@ class TreeView(QTreeView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setExpandsOnDoubleClick(False)
+        self.header().setStretchLastSection(False)
+        self.setIndentation(_INDENT)  # so that nested names have room
         set_up(self)
         self._size_cells()
         self.doubleClicked.connect(lambda _: self.go_to.emit())
@@ -85,8 +83,7 @@ class TreeView(QTreeView):
 
     def show_levels(self, levels: LevelLabels | None, facts: StackFacts = _NO_STACK) -> None:
         """Show the labels there are now, and where they are in a stack."""
-        self.setColumnHidden(COLUMNS.index("slices"), not facts.is_stack)
-        self.setColumnHidden(COLUMNS.index("volume"), not facts.has_volumes)
+        self._show_columns(facts)
         selected, unfolded = self.selected, self._unfolded()
         self._is_refreshing = True
         self._model.set_levels(levels, facts)
@@ -110,6 +107,11 @@ class TreeView(QTreeView):
     def sizeHint(self) -> QSize:  # noqa: N802  # Qt's name
         """Ask for little: the layout gives what is left."""
         return QSize(super().sizeHint().width(), self.minimumHeight())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802  # Qt's name
+        """Leave the names the room that the numbers do not need."""
+        super().resizeEvent(event)
+        self._share_room()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802  # Qt's name
         """Act on what is selected; what is no key of a tree is left to the picture."""
@@ -136,7 +138,19 @@ class TreeView(QTreeView):
             self.chosen.emit()
 
     def _size_cells(self) -> None:
-        letter = self.fontMetrics().averageCharWidth()
         for place, column in enumerate(COLUMNS):
-            self.setColumnWidth(place, letter * _LETTERS[column] + _PADDING)
+            title, _ = TREE_TITLES[column]
+            self.setColumnWidth(place, width_of(self, title, _DIGITS[column]))
+        self._least = self.columnWidth(0)
         self.setMinimumHeight((self.fontMetrics().height() + 4) * (_LEAST_ROWS + 1))
+
+    def _show_columns(self, facts: StackFacts) -> None:
+        wanted = {"slices": facts.is_stack, "volume": facts.has_volumes}
+        for column, is_shown in wanted.items():
+            place = COLUMNS.index(column)
+            if self.isColumnHidden(place) == is_shown:
+                self.setColumnHidden(place, not is_shown)
+                self._share_room()
+
+    def _share_room(self) -> None:
+        share_room(self, 0, range(1, len(COLUMNS)), (self._least, _WIDEST))
