@@ -39,7 +39,7 @@ from napari_semantic_sam.model.loading import checkpoint_path
 
 HELD_OUT = 20
 LARGEST_SIDE = 320
-PREDICTED_IOU = (0.45, 0.5, 0.55, 0.6)
+PREDICTED_IOU = (0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 STABILITY = (0.6, 0.7)
 LEVEL_STEP = (0.0, 0.1)
 F1_AT = (0.5, 0.75)
