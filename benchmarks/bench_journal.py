@@ -20,10 +20,12 @@ import numpy as np
 from _report import write_report
 from napari_semantic_sam.annotation.changes import Step
 from napari_semantic_sam.annotation.journal import Journal
-from napari_semantic_sam.annotation.journal_header import Header, picture_hash
+from napari_semantic_sam.annotation.journal_header import Header
+from napari_semantic_sam.annotation.picture_hash import picture_hash
 from napari_semantic_sam.annotation.recording import read_journal, restore
 from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.inference.combination import Combined
+from napari_semantic_sam.inference.image.source import ImageSource
 from napari_semantic_sam.inference.level_labels import LevelLabels
 from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.inference.results import Candidate, tight
@@ -94,7 +96,7 @@ def measure(folder: Path) -> dict[str, float]:
     events = len(timed.seconds)
     size = path.stat().st_size
     restored = time.process_time()
-    picture_hash(np.zeros(SHAPE, np.uint16))
+    picture_hash(ImageSource((np.zeros(SHAPE, np.uint16),), "YX"))
     hashed = time.process_time()
     return {
         "objects": OBJECTS,

@@ -198,6 +198,15 @@ def test_several_labels_are_moved_as_one_step(several):
     assert areas(several) == {1: 16, 2: 16, 3: 16}
 
 
+def test_labels_with_large_numbers_are_moved(several):
+    third = several.levels.array(2) == 3
+    several.replace_level(2, several.levels.array(2).astype(np.uint64) * 10**13)
+    several.move_all(dict.fromkeys([(2, 10**13), (2, 3 * 10**13)], 4))
+    assert areas(several) == {2 * 10**13: 16}
+    assert areas(several, 4) == {1: 16, 2: 16}
+    assert ((several.levels.array(4) == 2) == third).all()
+
+
 def test_labels_without_room_stay_and_are_told_of(several):
     several.levels.add(candidate((0, 0, 10, 5), 3), 3, "click")
     several.move_all(dict.fromkeys([(2, 1), (2, 3)], 3))

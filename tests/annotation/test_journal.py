@@ -22,13 +22,13 @@ from annotation_acts import (
     random_act,
 )
 
+from napari_semantic_sam.annotation.journal import Journal
 from napari_semantic_sam.annotation.journal_folder import (
     discard_journal,
     new_journal,
     remove_old_journals,
     unfinished_journals,
 )
-from napari_semantic_sam.annotation.journal_header import picture_hash
 from napari_semantic_sam.annotation.recording import read_journal, restore
 from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.errors import UserError
@@ -83,6 +83,7 @@ def test_everything_is_restored_with_its_undo(path, seed):
         while session.redo():
             again.redo()
         assert facts(again) == facts(session)
+    again.options = session.options  # which are the panel's to remember
     for _ in range(20):
         state = rng.bit_generator.state
         random_act(session, rng)
@@ -157,7 +158,7 @@ def test_the_file_is_plain_json_without_nan(path):
 
     lines = [json.loads(line, parse_constant=refuse) for line in path.read_text().splitlines()]
     header, *events = lines
-    assert header["journal"] == 2
+    assert header["journal"] == 3
     assert header["image_hash"] == HEADER.image_hash
     assert [each["event"] for each in events] == ["step", "step", "step", "undo", "redo", "end"]
 
@@ -209,6 +210,31 @@ def test_only_interrupted_journals_with_steps_are_unfinished(path):
     discard_journal(in_use)
     assert unfinished_journals(folder) == []
     assert sorted(each.name for each in folder.iterdir()) == ["ended.jsonl", "torn.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (UserError("Slice 3 cannot be read; copy it again."), "Slice 3 cannot be read"),
+        (MemoryError(), "there is not enough memory"),
+        (TypeError("no number"), "no number"),
+        (KeyError(), "KeyError"),
+    ],
+)
+def test_whatever_stops_the_journal_is_told_and_annotating_goes_on(path, error, why):
+    def header():
+        raise error
+
+    session, problems = new_session(), []
+    journal = Journal(path, session.levels, header, problems.append)
+    session.listeners.append(journal.write)
+    click_and_keep(session)
+    journal.close()
+    (problem,) = problems
+    assert f"{path} cannot be written any more ({why}" in problem
+    assert problem.endswith("save your labels often.")
+    assert session.levels.rows(2)
+    assert list(path.parent.iterdir()) == []  # what has gaps is not offered for restoring
 
 
 def test_a_journal_in_use_is_not_discarded_nor_written_twice(path):
@@ -308,14 +334,6 @@ def test_another_size_of_picture_is_refused(path):
     journal.close()
     with pytest.raises(UserError, match="another size"):
         restore(path, AnnotationSession(LevelLabels((9, 9))))
-
-
-def test_the_hash_of_a_picture_is_that_of_its_pixels():
-    picture = np.random.default_rng(0).integers(0, 9, (3000, 7), dtype=np.uint16)
-    same = [picture.astype(">u2"), np.asfortranarray(picture)]
-    other = [picture.T, picture.astype(np.int32), picture + 1, picture.reshape(7, 3000)]
-    assert {picture_hash(each) for each in same} == {picture_hash(picture)}
-    assert picture_hash(picture) not in {picture_hash(each) for each in other}
 
 
 def test_headers_survive(path):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import dask.array as da
 import numpy as np
 import pytest
 import tifffile
 import torch
+import zarr
 
 from napari_semantic_sam import Predictor, load_model
 from napari_semantic_sam.annotation.commit import KeepOptions
@@ -21,6 +23,7 @@ from napari_semantic_sam.inference.image.source import ImageSource
 from napari_semantic_sam.inference.level_labels import LevelLabels
 from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.inference.tiles.scale import ObjectSize
+from napari_semantic_sam.io.opening import open_image
 from napari_semantic_sam.model.checkpoint import save_checkpoint
 from napari_semantic_sam.model.config import LocalConfig, ModelConfig, TimmConfig
 from napari_semantic_sam.model.metadata import CheckpointMetadata
@@ -43,12 +46,13 @@ def save_model(path, seed):
 class Annotating:
     """A session with a journal, in which the model answers at once."""
 
-    def __init__(self, folder, checkpoint, limits=None, stack=(), size=None):
+    def __init__(self, folder, checkpoint, limits=None, stack=(), size=None, opened=None):
         self.image, self.path = folder / "cells.tif", folder / "cells.jsonl"
         picture = np.random.default_rng(0).integers(0, 4000, (*stack, *SHAPE)).astype(">u2")
         tifffile.imwrite(self.image, picture, byteorder=">", photometric="minisblack")
         axes = "ZYX"[-picture.ndim :]
-        self.source = ImageSource((picture,), axes, None, limits, name="cells")
+        layer = picture if opened is None else opened(picture)
+        self.source = ImageSource((layer,), axes, None, limits, name="cells")
         request = Request(self.source, str(checkpoint), "cpu", (1,) * len(stack), size)
         self.opened = open_picture(request, lambda *_: None, lambda: False)
         self.session = AnnotationSession(LevelLabels(SHAPE, stack))
@@ -126,8 +130,29 @@ def test_the_same_model_finds_the_same_objects(annotated, command_line):
     assert total == f"{len(rows)} of {len(rows)} objects are the same."
 
 
-@pytest.mark.parametrize("as_array", [True, False])
-def test_objects_of_a_stack_are_computed_again_in_their_planes(tmp_path, checkpoint, as_array):
+def zarr_copy(image):
+    """Return a folder with the pixels of a file."""
+    folder = image.with_suffix(".zarr")
+    zarr.create_array(folder, data=tifffile.imread(image).astype(np.uint16), chunks=(32, 32))
+    return folder
+
+
+@pytest.mark.parametrize("opened", [None, lambda picture: da.from_array(picture, chunks=32)])
+@pytest.mark.parametrize("copied", [lambda image: image, zarr_copy])
+def test_it_does_not_matter_how_a_picture_was_opened(
+    tmp_path, checkpoint, command_line, opened, copied
+):
+    work = Annotating(tmp_path, checkpoint, opened=opened)
+    work.ask(Prompt("click", (20.0, 30.0)))
+    work.keep()
+    work.journal.close()
+    code, out, err = command_line("replay", work.path, copied(work.image))
+    assert (code, err) == (0, "")
+    assert "1.00000" in out
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+def test_objects_of_a_stack_are_computed_again_in_their_planes(tmp_path, checkpoint, as_file):
     work = Annotating(tmp_path, checkpoint, stack=(3,))
     for plane, where in ((1, (20.0, 30.0)), (2, (40.0, 60.0)), (0, (30.0, 50.0))):
         work.session.go((plane,))
@@ -135,8 +160,9 @@ def test_objects_of_a_stack_are_computed_again_in_their_planes(tmp_path, checkpo
         work.keep("replace")
     work.session.undo()
     work.journal.close()
-    picture = work.source.levels[0] if as_array else work.source
-    found = replay(work.path, picture, lambda name, device: Predictor(load_model(name, device)))
+    with open_image(work.image) as opened:
+        picture = opened if as_file else work.source
+        found = replay(work.path, picture, lambda name, device: Predictor(load_model(name, device)))
     assert [each.step for each in found] == [2, 4]
     assert all(each.is_same for each in found)
 

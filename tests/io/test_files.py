@@ -80,6 +80,15 @@ def test_a_protected_folder_is_named(tmp_path):
         write_json(tmp_path / "out.json", {})
 
 
+def test_a_path_is_recognised_however_the_writer_names_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with (
+        pytest.raises(UserError, match=r"^out\.tif could not be written \(Permission denied\)"),
+        atomic_path("out.tif") as temporary,
+    ):
+        raise PermissionError(errno.EACCES, "Permission denied", str(temporary.resolve()))
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="below could not be made"):

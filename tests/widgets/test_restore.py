@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import pytest
 from annotating import begin, click
@@ -128,6 +129,13 @@ def test_a_restored_annotation_survives_another_crash(annotator, crashed, viewer
     again = restore(annotator, qtbot)
     assert again.groups == groups
     assert [len(again.levels.rows(level)) for level in (1, 2)] == [1, 1]
+
+
+def test_an_image_that_was_opened_in_another_way_is_recognised(annotator, crashed, viewer, qtbot):
+    viewer.layers.clear()
+    viewer.add_image(da.from_array(CELLS, chunks=32), name="cells")
+    start(annotator, qtbot)
+    assert "“cells”" in offered(annotator, qtbot).text
 
 
 def test_an_offer_can_be_discarded(annotator, crashed, folder, qtbot):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import errno
 import json
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,10 +23,9 @@ from napari_semantic_sam.annotation.step_codec import encode_step
 from napari_semantic_sam.annotation.stepping import Event
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.level_labels import LevelLabels
-from napari_semantic_sam.io.files import make_folder
+from napari_semantic_sam.io.files import is_full_disk, make_folder
 
 END_LINE = b'{"event": "end"}\n'
-_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Journal:
@@ -46,7 +44,8 @@ class Journal:
     header : callable
         Returns the header; called on another thread, because it may take long.
     on_problem : callable
-        Called once, on another thread, with a sentence if the file cannot be written.
+        Called once, on another thread, with a sentence if the file cannot be written, or what
+        is to be recorded cannot be read or encoded.
         Nothing more is recorded then, and annotating may go on.
 
     Raises
@@ -113,13 +112,23 @@ class Journal:
     def _append(self, data: Callable[[], Plain]) -> None:
         self._writer.append(lambda: json.dumps(data()))
 
-    def _on_error(self, error: OSError) -> None:
+    def _on_error(self, error: Exception) -> None:
         self._has_failed = True
-        why = "the disk is full" if error.errno in _FULL_DISK else error.strerror or str(error)
         self._on_problem(
-            f"The journal {self.path} cannot be written any more ({why}); you can go on, but what "
-            "you do from now on cannot be restored after a crash: save your labels often."
+            f"The journal {self.path} cannot be written any more ({_reason(error)}); you can "
+            "go on, but what you do from now on cannot be restored after a crash: save your labels "
+            "often."
         )
+
+
+def _reason(error: Exception) -> str:
+    """Return in a few words why nothing can be recorded."""
+    if is_full_disk(error):
+        return "the disk is full"
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    text = getattr(error, "strerror", None) or " ".join(str(error).split()).rstrip(".")
+    return text or type(error).__name__
 
 
 def lock_journal(path: Path) -> FileLock:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 import napari_semantic_sam
 from napari_semantic_sam.annotation.engine import OpenPicture, Request
+from napari_semantic_sam.annotation.picture_hash import picture_hash
 from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.inference.image.source import ImageSource
 from napari_semantic_sam.inference.label_parts import PlaneIndex
 
-FORMAT_VERSION = 2
-_ROWS_AT_ONCE = 1024
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -30,7 +25,7 @@ class Header:
     image : str
         What the user calls the picture.
     image_hash : str
-        Of its pixels; see `picture_hash`.
+        Of its pixels; see `picture_hash`, and `Recogniser` for earlier versions.
     shape : (H, W)
         Of the picture, or of each plane of a stack.
     checkpoint, checkpoint_hash : str
@@ -48,7 +43,7 @@ class Header:
     stack : tuple of int
         Lengths of the axes that a stack has besides these.
     axes : str
-        Of the picture, see `ImageSource`; "" if it is not known, of a single plane.
+        Of the picture, see `inference.image.ImageSource`; "" if it is not known, of a single plane.
     channels : tuple of int, or None
         The chosen ones.
     plane : tuple of int
@@ -119,7 +114,7 @@ def describe(request: Request, opened: OpenPicture) -> Header:
     model, embedding = opened.model, opened.embedding
     return Header(
         image=request.name,
-        image_hash=source_hash(request.source),
+        image_hash=picture_hash(request.source),
         shape=embedding.shape,
         stack=request.source.plane_counts,
         axes=request.source.axes,
@@ -136,42 +131,6 @@ def describe(request: Request, opened: OpenPicture) -> Header:
         torch=str(torch.__version__),
         started=datetime.now().astimezone().isoformat(timespec="seconds"),
     )
-
-
-def source_hash(source: ImageSource) -> str:
-    """Return a fingerprint of a picture, whatever is read of it with.
-
-    Of a plane in memory it is `picture_hash`. Of what is lazy, has channels or is a stack, it
-    covers the shape and what `Plane.content_hash` does of the first, middle and last plane.
-    """
-    finest = source.levels[0]
-    if type(finest) is np.ndarray and set(source.axes) <= set("YXS"):
-        return picture_hash(finest)
-    digest = hashlib.sha256(f"{source.axes} {finest.shape} {source.channels}".encode())
-    unstretched, planes = replace(source, contrast_limits=None), list(source.planes())
-    for index in sorted({0, len(planes) // 2, len(planes) - 1}):
-        try:
-            digest.update(unstretched.plane(planes[index]).content_hash().encode())
-        except UserError:  # another plane than the one on display may be damaged
-            digest.update(b"unreadable")
-    return digest.hexdigest()
-
-
-def picture_hash(picture: npt.ArrayLike) -> str:
-    """Return the sha256 of a picture's type, shape and pixels, whatever its byte order.
-
-    Parameters
-    ----------
-    picture : array
-        ``(H, W)`` or ``(H, W, C)``; may be lazy.
-    """
-    array = np.asarray(picture)
-    little = array.dtype.newbyteorder("<")
-    digest = hashlib.sha256(f"{little.str} {array.shape}".encode())
-    for start in range(0, len(array), _ROWS_AT_ONCE):  # so that copies stay small
-        rows = array[start : start + _ROWS_AT_ONCE]
-        digest.update(np.ascontiguousarray(rows, dtype=little).data)
-    return digest.hexdigest()
 
 
 def _tuple(value: Any) -> Any:

@@ -26,10 +26,10 @@ class LineWriter:
     path : Path
         Made if it does not exist. If its last line was cut off, that line is removed.
     on_error : callable
-        Called once, on that thread, if the file cannot be written.
+        Called once, on that thread, if the file cannot be written or a line cannot be made.
     """
 
-    def __init__(self, path: Path, on_error: Callable[[OSError], None]) -> None:
+    def __init__(self, path: Path, on_error: Callable[[Exception], None]) -> None:
         self._path = path
         self._on_error = on_error
         self._lines: SimpleQueue[Callable[[], str] | None] = SimpleQueue()
@@ -50,7 +50,7 @@ class LineWriter:
         try:
             with _open_whole(self._path) as file:
                 self._write_all(file)
-        except OSError as error:
+        except Exception as error:  # lines are made here too, which may fail in any way
             self._on_error(error)
 
     def _write_all(self, file: FileIO) -> None:

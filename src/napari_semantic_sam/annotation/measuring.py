@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_semantic_sam.inference.automatic.measurements import (
+    Measurable,
     columns_of,
     measure_masks,
     measure_parents,
@@ -27,7 +28,7 @@ from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 from napari_semantic_sam.io.tables import write_csv
 from napari_semantic_sam.io.units import in_micrometres, short_unit
 
-TABLES: Mapping[str, Callable[[LevelLabels, float | None], list[dict[str, Any]]]] = {
+TABLES: Mapping[str, Callable[[Measurable, float | None], list[dict[str, Any]]]] = {
     "masks": measure_masks,
     "parents": measure_parents,
 }

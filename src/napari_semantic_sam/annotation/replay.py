@@ -8,24 +8,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_semantic_sam.annotation.acts import write_mask
 from napari_semantic_sam.annotation.changes import Groups, Step
 from napari_semantic_sam.annotation.commit import Planned, cut_to_rule, refined_label
 from napari_semantic_sam.annotation.edits import Edits, mask_of
-from napari_semantic_sam.annotation.journal_header import Header, source_hash
+from napari_semantic_sam.annotation.journal_header import Header
+from napari_semantic_sam.annotation.picture_hash import Recogniser
 from napari_semantic_sam.annotation.recording import Made, Recording, read_journal
 from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.annotation.stepping import Event
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.combination import combine
+from napari_semantic_sam.inference.image.axes import guess_axes
 from napari_semantic_sam.inference.image.source import ImageSource
 from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.level_labels import LevelLabels
-from napari_semantic_sam.inference.normalisation import plane_axes
 from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.inference.results import EMPTY, Candidate, CroppedMask
+from napari_semantic_sam.io.opening import OpenedImage
 
 if TYPE_CHECKING:
     from napari_semantic_sam.inference.predictor import Predictor
@@ -65,7 +66,7 @@ class Replayed:
 
 def replay(
     journal: str | Path,
-    image: npt.ArrayLike | ImageSource,
+    image: OpenedImage | ImageSource,
     load: Callable[[str, str], Predictor],
     *,
     checkpoint: str | None = None,
@@ -79,9 +80,9 @@ def replay(
     Parameters
     ----------
     journal : path
-    image : array or ImageSource
-        The picture that was annotated, as `io.images.read_image` gives it, or with its axes
-        and channels.
+    image : OpenedImage or ImageSource
+        The picture that was annotated, as `io.opening.open_image` gives it, whose axes and
+        channels are those of the journal; or with its own.
     load : callable
         Returns the predictor of a checkpoint on a device.
     checkpoint, device : str, optional
@@ -101,7 +102,10 @@ def replay(
     """
     recording = read_journal(journal)
     source = _source(image, recording.header)
-    _check(recording, "image_hash", source_hash(source), "another picture; give the one annotated")
+    if not all(map(Recogniser(source).knows, recording.headers)):
+        raise UserError(
+            f"{recording.path} was recorded with another picture; give the one annotated."
+        )
     predictor = load(
         recording.header.checkpoint if checkpoint is None else checkpoint,
         recording.header.device if device is None else device,
@@ -116,13 +120,17 @@ def replay(
     return _Replay(predictor, source, scale).run(recording, progress)
 
 
-def _source(image: npt.ArrayLike | ImageSource, header: Header) -> ImageSource:
+def _source(image: OpenedImage | ImageSource, header: Header) -> ImageSource:
     """Return the picture as it was annotated."""
     if isinstance(image, ImageSource):
         return replace(image, contrast_limits=header.contrast_limits)
-    array = np.asarray(image)
-    axes = header.axes or plane_axes(array.shape, None)
-    return ImageSource((array,), axes, header.channels, header.contrast_limits)
+    finest, axes = image.levels[0], header.axes
+    if len(axes) != len(finest.shape):  # the first version did not note them
+        has_channels = header.channels is not None
+        axes = guess_axes(finest.shape, finest.dtype, image.names, has_channels=has_channels)
+    return ImageSource(
+        image.levels, axes, header.channels, header.contrast_limits, name=str(image.path)
+    )
 
 
 def _preparation_hash(

@@ -106,14 +106,16 @@ def _move_together(
     first = levels.next_index(target, len(those))
     numbers = {row.index: first + place for place, row in enumerate(those)}
     written = [replace(row, index=numbers[row.index], level=target) for row in those]
-    lookup = np.zeros(max(going) + 1, dtype=np.int64)
-    lookup[list(numbers)] = list(numbers.values())
+    old = sorted(numbers)
+    new = np.array([numbers[index] for index in old])
     for plane, box, indices in parts:
         with levels.at(plane):
             leaving = [index for index in indices if index in going]
-            source, present = levels.pixels(level, box), levels.pixels(target, box)
+            source = levels.pixels(level, box)
+            present = levels.pixels(target, box).astype(np.int64)
             wanted = _wanted(levels, level, box, leaving, target, rule)
-            present = np.where(wanted, lookup[np.where(wanted, source, 0)], present)
+            places = np.searchsorted(np.array(old, dtype=source.dtype), source[wanted])
+            present[wanted] = new[places]
             edits.write(level, box, np.where(np.isin(source, leaving), 0, source))
             edits.write(target, box, present, written)
     return {(level, old): (target, index) for old, index in numbers.items()}

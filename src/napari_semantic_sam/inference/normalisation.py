@@ -137,7 +137,7 @@ def check_size(shape: tuple[int, ...], name: str = "The picture") -> None:
         )
 
 
-def checked_channels(channels: Sequence[int], count: int) -> list[int]:
+def checked_channels(channels: Sequence[int], count: int, name: str = "The picture") -> list[int]:
     """Return a choice of channels as a list of one to three ints.
 
     Raises
@@ -149,9 +149,15 @@ def checked_channels(channels: Sequence[int], count: int) -> list[int]:
         indices = [operator.index(channel) for channel in channels]
     except TypeError:
         indices = []
-    if not 1 <= len(indices) <= 3 or not all(0 <= index < count for index in indices):
-        raise UserError(f"Choose one to three channels from 0 to {count - 1}, not {channels}.")
-    return indices
+    if 1 <= len(indices) <= 3 and all(0 <= index < count for index in indices):
+        return indices
+    if count == 1:
+        raise UserError(f"{name} has one channel; leave the choice of channels (--channels) out.")
+    chosen = ", ".join(map(str, indices)) or channels
+    raise UserError(
+        f"{name} has {count} channels; choose one to three of them, from 0 to {count - 1}, not "
+        f"{chosen}."
+    )
 
 
 def as_numbers(image: npt.ArrayLike) -> npt.NDArray[Any]:

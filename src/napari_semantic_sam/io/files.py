@@ -50,12 +50,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         _flush_to_disk(temporary)
         os.replace(temporary, path)
     except OSError as error:
-        if error.errno in _FULL_DISK:
+        if is_full_disk(error):
             raise UserError(
                 f"The disk is full: {path} could not be written; free some space and try again."
             ) from error
         # Errors about any other file are the caller's, who knows what they mean.
-        if error.filename in (temporary, str(temporary)):
+        if _is_about(error, temporary):
             raise UserError(f"{path} could not be written ({error.strerror}).") from error
         raise
     finally:
@@ -107,6 +107,17 @@ def read_json(path: str | Path) -> Any:
         raise UserError(f"{path} could not be read ({error.strerror}).") from error
     except ValueError as error:  # covers text that is not UTF-8, too
         raise UserError(f"{path} is not a JSON file ({error}).") from error
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Tell whether something failed because a disk, or what a user may have of it, is full."""
+    return isinstance(error, OSError) and error.errno in _FULL_DISK
+
+
+def _is_about(error: OSError, temporary: Path) -> bool:
+    # Its name is unique; the folder may be given in another way, as libraries resolve paths.
+    name = error.filename
+    return isinstance(name, str | os.PathLike) and Path(name).name == temporary.name
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -20,7 +20,8 @@ from napari_semantic_sam.annotation.journal_folder import (
     remove_old_journals,
     unfinished_journals,
 )
-from napari_semantic_sam.annotation.journal_header import describe, source_hash
+from napari_semantic_sam.annotation.journal_header import describe
+from napari_semantic_sam.annotation.picture_hash import Recogniser
 from napari_semantic_sam.annotation.recording import (
     Recording,
     WholeLevel,
@@ -208,10 +209,8 @@ def _find(folder: Path, request: Request) -> Unfinished | None:
         for each in unfinished_journals(folder)
         if (each.header.shape, each.header.stack) == wanted
     ]
-    if not found:
-        return None
-    pixels = source_hash(request.source)
-    return next((each for each in found if each.header.image_hash == pixels), None)
+    recogniser = Recogniser(request.source)
+    return next((each for each in found if recogniser.knows(each.header)), None)
 
 
 def _restored_session(path: Path, levels: LevelLabels, opened: OpenPicture) -> _Restored:

@@ -62,7 +62,7 @@ def choose_channels(
     axis = next((letter for letter in "CS" if letter in counts and letter not in fixed), "")
     count = counts.get(axis, 1)
     if channels is not None:
-        return ChosenChannels(axis, tuple(checked_channels(channels, count)), fixed, False)
+        return ChosenChannels(axis, tuple(checked_channels(channels, count, subject)), fixed, False)
     if axis == "S" and count in _COLOURS:
         return ChosenChannels(axis, (0, 1, 2), fixed, True)
     if axis == "S" and count == 2:  # grey with transparency
@@ -76,7 +76,7 @@ def choose_channels(
 
 
 def _one_in_colour(count: int, channels: Sequence[int] | None, subject: str) -> int:
-    chosen = [] if channels is None else checked_channels(channels, count)
+    chosen = [] if channels is None else checked_channels(channels, count, subject)
     if len(chosen) != 1:
         raise UserError(f"{subject} has {count} channels in colours; choose one of them.")
     return chosen[0]
