@@ -25,12 +25,12 @@ from napari_semantic_sam.training.run import train
 WARMUP_STEPS = 20
 
 SHOWN = {
-    "dsb2018": {"oracle_iou": "dsb2018 Oracle", "max_iou": "Max"},
-    "usiigaci_phase": {"oracle_iou": "usiigaci Oracle", "max_iou": "Max "},
+    "dsb2018": {"oracle_iou": "dsb2018 Oracle", "max_iou": "dsb2018 Max"},
+    "usiigaci_phase": {"oracle_iou": "usiigaci Oracle", "max_iou": "usiigaci Max"},
     "wbc_blood": {"granularity_iou": "wbc granularity"},
     "em_vnc": {"granularity_iou": "em granularity"},
     "bsds500": {"granularity_iou": "bsds granularity"},
-    "coco_panoptic": {"oracle_iou": "coco Oracle", "max_iou": "Max  "},
+    "coco_panoptic": {"oracle_iou": "coco Oracle", "max_iou": "coco Max"},
 }
 
 
@@ -73,8 +73,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--images", type=int, default=2400)
-    parser.add_argument("--max-objects", type=int, default=5)
+    parser.add_argument("--images", type=int, default=1280)
+    parser.add_argument("--max-objects", type=int, default=3)
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--runs", type=Path, default=Path("runs/ablation"))
     parser.add_argument("--output", type=Path, required=True)

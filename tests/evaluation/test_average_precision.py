@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from napari_semantic_sam.evaluation.average_precision import RankedInstances, average_precision
-from napari_semantic_sam.evaluation.metrics import IOU_THRESHOLDS
+from napari_semantic_sam.evaluation.average_precision import RankedHits, average_precision
+from napari_semantic_sam.evaluation.metrics import IOU_THRESHOLDS, overlaps
 
 
 def strip(*runs: tuple[int, int]) -> np.ndarray:
@@ -17,8 +18,8 @@ def strip(*runs: tuple[int, int]) -> np.ndarray:
 TRUTH = strip((1, 4), (2, 4), (0, 4))
 
 
-def ranked(prediction: np.ndarray, *scores: float) -> RankedInstances:
-    return RankedInstances(TRUTH, prediction, np.array(scores))
+def ranked(prediction: np.ndarray, *scores: float, truth: np.ndarray = TRUTH) -> RankedHits:
+    return RankedHits.of(overlaps(truth, prediction), scores)
 
 
 def test_a_perfect_prediction_scores_one():
@@ -26,27 +27,27 @@ def test_a_perfect_prediction_scores_one():
 
 
 def test_one_of_two_found_fills_half_the_recalls():
-    found = average_precision([ranked(strip((1, 4), (0, 8)), 0.9)], [0.5])
+    found = average_precision([ranked(strip((1, 4), (0, 8)), 0.9)])
     assert found[0.5] == pytest.approx(51 / 101)  # recalls 0.00 … 0.50
 
 
 def test_a_false_alarm_costs_only_if_it_ranks_above():
     prediction = strip((1, 4), (0, 4), (2, 4))
     below, above = ranked(prediction, 0.9, 0.1), ranked(prediction, 0.1, 0.9)
-    assert average_precision([below], [0.5])[0.5] == pytest.approx(51 / 101)
-    assert average_precision([above], [0.5])[0.5] == pytest.approx(51 / 101 / 2)
+    assert average_precision([below])[0.5] == pytest.approx(51 / 101)
+    assert average_precision([above])[0.5] == pytest.approx(51 / 101 / 2)
 
 
 def test_nothing_found_and_nothing_there_score_zero():
-    nothing = np.zeros_like(TRUTH)
-    assert average_precision([ranked(nothing)], [0.5])[0.5] == 0.0
-    assert average_precision([RankedInstances(nothing, TRUTH, np.ones(2))], [0.5])[0.5] == 0.0
-    assert average_precision([], [0.5]) == {0.5: 0.0}
+    nothing, zeros = np.zeros_like(TRUTH), dict.fromkeys(IOU_THRESHOLDS, 0.0)
+    assert average_precision([ranked(nothing)]) == zeros
+    assert average_precision([ranked(TRUTH, 1.0, 1.0, truth=nothing)]) == zeros
+    assert average_precision([]) == zeros
 
 
 def test_a_missing_score_is_refused():
     with pytest.raises(ValueError, match="1 scores for 2 labels"):
-        average_precision([ranked(TRUTH, 0.9)])
+        ranked(TRUTH, 0.9)
 
 
 def test_agrees_with_pycocotools():
@@ -63,12 +64,22 @@ def test_agrees_with_pycocotools():
         judge.accumulate()
     # precision: (thresholds, recalls, classes, areas, limits)
     expected = judge.eval["precision"][:, :, 0, 0, -1].mean(axis=1)
-    ours = list(average_precision(images).values())
+    entries = [
+        ranked(image.prediction, *image.scores.tolist(), truth=image.truth) for image in images
+    ]
+    ours = list(average_precision(entries).values())
     assert 0.1 < expected[0] < 0.95
     assert ours == pytest.approx(expected.tolist(), abs=1e-9)
 
 
-def noisy_blobs(rng: np.random.Generator) -> RankedInstances:
+@dataclass(frozen=True)
+class Blobs:
+    truth: np.ndarray
+    prediction: np.ndarray
+    scores: np.ndarray
+
+
+def noisy_blobs(rng: np.random.Generator) -> Blobs:
     yy, xx = np.mgrid[:64, :64]
     truth, prediction = np.zeros((2, 64, 64), int)
     for label, (y, x) in enumerate(rng.uniform(5, 59, (15, 2)), start=1):
@@ -77,10 +88,10 @@ def noisy_blobs(rng: np.random.Generator) -> RankedInstances:
         dy, dx = rng.normal(0, 1.2, 2)
         prediction[(yy - y - dy) ** 2 + (xx - x - dx) ** 2 < radius**2] = label
     count = len(np.unique(prediction)) - 1
-    return RankedInstances(truth, prediction, rng.choice([0.2, 0.4, 0.6, 0.8], count))
+    return Blobs(truth, prediction, rng.choice([0.2, 0.4, 0.6, 0.8], count))
 
 
-def coco_truth(images: list[RankedInstances]) -> dict:
+def coco_truth(images: list[Blobs]) -> dict:
     annotations = [
         {"image_id": number, "category_id": 1, "iscrowd": 0, **area_of(image.truth == label)}
         for number, image in enumerate(images)
@@ -92,7 +103,7 @@ def coco_truth(images: list[RankedInstances]) -> dict:
     return {"images": sizes, "annotations": annotations, "categories": [{"id": 1}]}
 
 
-def coco_results(images: list[RankedInstances]) -> list[dict]:
+def coco_results(images: list[Blobs]) -> list[dict]:
     return [
         {"image_id": number, "category_id": 1, "score": score, **area_of(image.prediction == label)}
         for number, image in enumerate(images)

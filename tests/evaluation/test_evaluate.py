@@ -7,6 +7,7 @@ import pytest
 
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.evaluation import evaluate
+from napari_semantic_sam.inference.normalisation import normalise
 
 
 def test_one_click_on_a_cell_with_a_nucleus(cell_folders, predictor):
@@ -62,6 +63,18 @@ def test_an_image_without_one_of_the_folders_labels_is_used_and_reported(cell_fo
     (entry,) = report.skipped
     assert entry["image"] == "b"
     assert str(cell_folders["nuclei"]) in entry["reason"]
+
+
+def test_a_choice_of_channels_that_does_not_fit_names_the_file(
+    cell_folders, predictor, monkeypatch
+):
+    def embed(image, *, channels):
+        return normalise(image, channels=channels)
+
+    monkeypatch.setattr(predictor, "embed", embed)
+    masks = {"": cell_folders["nuclei"]}
+    with pytest.raises(UserError, match=r"[/\\]a\.\w+: The picture has one channel; leave"):
+        evaluate(predictor, cell_folders.images, masks, "one-click", channels=[-1])
 
 
 def test_box(cell_folders, predictor):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -11,6 +12,11 @@ from automatic_stub import KnowingPredictor, cells_with_nuclei
 
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.evaluation import evaluate
+from napari_semantic_sam.evaluation.automatic import AutomaticProtocol
+from napari_semantic_sam.evaluation.average_precision import RankedHits, average_precision
+from napari_semantic_sam.evaluation.metrics import detect, overlaps
+from napari_semantic_sam.inference.automatic.picture import segment_picture, suited_settings
+from napari_semantic_sam.io.pairs import pair_files
 
 KEYS = ("f1_50", "f1_75", "ap", "floor_f1_50", "floor_f1_75")
 
@@ -83,6 +89,40 @@ def test_several_folders_and_pictures_are_put_together(predictor, cells):
     assert summary["nuclei/mean_f1_50"] == pytest.approx((1 + 0) / 2)
     assert summary["cells/level_1/f1_50"] == 1
     assert summary["f1_50"] == pytest.approx(2 * 5 / (2 * 5 + 12 + 15))
+
+
+def side_by_side(labels: list[np.ndarray]) -> np.ndarray:
+    """Put label images together, each with numbers of its own."""
+    return np.hstack([np.where(each, each + 100 * n, 0) for n, each in enumerate(labels)])
+
+
+def test_numbers_are_those_of_all_label_images_at_once(predictor, folders):
+    predictor.model.scores = {(1, label): 0.9 - 0.1 * label for label in (2, 4)}
+    truths = []
+    for stem, move in zip("abc", (0, 5, 9), strict=True):
+        truths.append(np.roll(cells_with_nuclei()[0], move, axis=1))
+        folders.picture(stem, cells_with_nuclei()[0] * 30)
+        folders.labels(stem, truths[-1])
+    summary = evaluate(
+        predictor, folders.images, {"": folders["masks"]}, "automatic", level=1
+    ).summary
+
+    found = segment_picture(predictor, cells_with_nuclei()[0] * 30, suited_settings(predictor))
+    truth, prediction = side_by_side(truths), side_by_side([found.array(1)] * 3)
+    f1 = [each.f1 for each in detect(truth, prediction, (0.5, 0.75))]
+    scores = [row.predicted_iou for row in found.rows(1)] * 3
+    precision = average_precision([RankedHits.of(overlaps(truth, prediction), scores)])
+    assert len(set(scores)) > 1
+    assert 0 < f1[1] < f1[0]
+    assert [summary["f1_50"], summary["f1_75"]] == f1
+    assert summary["ap"] == np.mean(list(precision.values()))
+
+
+def test_a_result_holds_no_label_images(predictor, cells):
+    protocol = AutomaticProtocol.of(predictor, None, None)
+    (files,) = pair_files(cells.images, {"": cells["cells"]}).files
+    result = protocol.image(files)
+    assert len(pickle.dumps(result)) < 160 * 200 / 4  # bytes; one label image has 160 × 200
 
 
 def test_pictures_that_cannot_be_used_are_named(predictor, cells):

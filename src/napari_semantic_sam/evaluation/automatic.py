@@ -14,10 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_semantic_sam.evaluation.average_precision import RankedInstances, average_precision
+from napari_semantic_sam.evaluation.average_precision import RankedHits, average_precision
 from napari_semantic_sam.evaluation.files import check_size
 from napari_semantic_sam.evaluation.floor import otsu_watershed
-from napari_semantic_sam.evaluation.metrics import add_detections, detect
+from napari_semantic_sam.evaluation.metrics import (
+    Detection,
+    add_detections,
+    count_matches,
+    detect,
+    overlaps,
+)
 from napari_semantic_sam.inference.normalisation import normalise
 from napari_semantic_sam.io.images import read_image, read_labels
 from napari_semantic_sam.io.pairs import PairedFiles
@@ -34,15 +40,37 @@ THRESHOLDS = (0.5, 0.75)
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """How well one level of a picture agrees with a label image, of which no pixel is kept.
+
+    Attributes
+    ----------
+    detections : list of Detection
+        At `THRESHOLDS`.
+    ranked : RankedHits
+    """
+
+    detections: list[Detection]
+    ranked: RankedHits
+
+    @classmethod
+    def of(cls, truth: Labels, found: LevelLabels, level: int) -> Agreement:
+        """Compare a ``(H, W)`` label image."""
+        table = overlaps(truth, found.array(level))
+        scores = [row.predicted_iou for row in found.rows(level)]
+        return cls(count_matches(table, THRESHOLDS), RankedHits.of(table, scores))
+
+
+@dataclass(frozen=True)
 class AutomaticResult:
     """What was measured on one picture, or on several put together.
 
     Attributes
     ----------
-    levels : mapping of int to list of RankedInstances
+    levels : mapping of int to list of Agreement
         Of every level; one entry for each picture and label image.
-    floor : list of RankedInstances
-        The same of the classical method.
+    floor : list of list of Detection
+        The same of the classical method, at `THRESHOLDS`.
     level : int
         The one that is reported as the result.
     sources : tuple of str
@@ -51,8 +79,8 @@ class AutomaticResult:
     pictures : int
     """
 
-    levels: Mapping[int, list[RankedInstances]]
-    floor: list[RankedInstances]
+    levels: Mapping[int, list[Agreement]]
+    floor: list[list[Detection]]
     level: int
     sources: tuple[str, ...]
     seconds: float = 0.0
@@ -61,7 +89,7 @@ class AutomaticResult:
     @property
     def measured(self) -> bool:
         """Whether there is an annotated object."""
-        return any(entry.truth.any() for entry in self.floor)
+        return any(_true_objects(entry) for entry in self.floor)
 
     def summary(self) -> dict[str, float]:
         """Return flat numbers: of all objects and, below its name, of each named folder."""
@@ -81,7 +109,7 @@ class AutomaticResult:
             for level, entries in self.levels.items()
         }
         floor = _f1([self.floor[row] for row in chosen])
-        objects = sum(_count(self.floor[row].truth) for row in chosen)
+        objects = sum(_true_objects(self.floor[row]) for row in chosen)
         numbers: dict[str, float] = {"n_objects": objects, "level": self.level}
         numbers |= by_level[self.level]
         numbers |= {f"floor_{name}": value for name, value in floor.items()}
@@ -157,10 +185,10 @@ class AutomaticProtocol:
         classical = self._floor(picture)
         return AutomaticResult(
             levels={
-                level: [_ranked(truth, found, level) for _, truth in truths]
+                level: [Agreement.of(truth, found, level) for _, truth in truths]
                 for level in found.levels
             },
-            floor=[_unranked(truth, classical) for _, truth in truths],
+            floor=[detect(truth, classical, THRESHOLDS) for _, truth in truths],
             level=self.level,
             sources=tuple(name for name, _ in truths),
             seconds=seconds,
@@ -192,28 +220,19 @@ def _planes(labels: Labels) -> Iterable[Labels]:
     return labels if labels.ndim == 3 else (labels,)
 
 
-def _ranked(truth: Labels, found: LevelLabels, level: int) -> RankedInstances:
-    scores = [row.predicted_iou for row in found.rows(level)]
-    return RankedInstances(truth, found.array(level), np.array(scores, dtype=float))
+def _true_objects(entry: Sequence[Detection]) -> int:
+    return entry[0].matched + entry[0].missed
 
 
-def _unranked(truth: Labels, prediction: Labels) -> RankedInstances:
-    return RankedInstances(truth, prediction, np.ones(_count(prediction)))
+def _scores(entries: Sequence[Agreement]) -> dict[str, float]:
+    precision = average_precision([each.ranked for each in entries])
+    return _f1([each.detections for each in entries]) | {
+        "ap": float(np.mean(list(precision.values())))
+    }
 
 
-def _count(labels: Labels) -> int:
-    values = np.unique(labels)
-    return int(np.count_nonzero(values))
-
-
-def _scores(entries: Sequence[RankedInstances]) -> dict[str, float]:
-    precision = average_precision(entries)
-    return _f1(entries) | {"ap": float(np.mean(list(precision.values())))}
-
-
-def _f1(entries: Sequence[RankedInstances]) -> dict[str, float]:
+def _f1(found: Sequence[Sequence[Detection]]) -> dict[str, float]:
     """F1 of all objects together, and its mean over the pictures."""
-    found = [detect(each.truth, each.prediction, THRESHOLDS) for each in entries]
     numbers = {}
     for place, together in enumerate(add_detections(found)):
         name = f"f1_{round(100 * together.threshold)}"

@@ -9,68 +9,68 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_semantic_sam.evaluation.metrics import IOU_THRESHOLDS, Overlaps, overlaps
+from napari_semantic_sam.evaluation.metrics import IOU_THRESHOLDS, Overlaps
 
 _RECALLS = np.linspace(0.0, 1.0, 101)
 
 
 @dataclass(frozen=True)
-class RankedInstances:
-    """The instances of one image with their scores.
+class RankedHits:
+    """What average precision needs to know of one image, of which no pixel is kept.
 
     Attributes
     ----------
-    truth, prediction : integer arrays of the same shape
-        0 is background.
     scores : (P,) float array
-        One for each predicted label, in the order of the labels.
+        Of each predicted label, in the order of the labels.
+    hits : (T, P) bool array
+        Whether it finds a partner that is still free, at each of `IOU_THRESHOLDS`.
+    true_objects : int
     """
 
-    truth: npt.NDArray[Any]
-    prediction: npt.NDArray[Any]
-    scores: npt.NDArray[np.floating[Any]]
+    scores: npt.NDArray[np.float64]
+    hits: npt.NDArray[np.bool_]
+    true_objects: int
+
+    @classmethod
+    def of(cls, table: Overlaps, scores: Sequence[float]) -> RankedHits:
+        """Let predictions choose their partners by falling score.
+
+        Raises
+        ------
+        ValueError
+            If there is not one score for each predicted label.
+        """
+        values = np.asarray(scores, dtype=float)
+        if values.shape != table.predicted_labels.shape:
+            raise ValueError(f"{values.size} scores for {table.predicted_labels.size} labels")
+        hits = np.stack([_hits(table, values, threshold) for threshold in IOU_THRESHOLDS])
+        return cls(values, hits, len(table.true_labels))
 
 
-def average_precision(
-    images: Sequence[RankedInstances], thresholds: Sequence[float] = IOU_THRESHOLDS
-) -> dict[float, float]:
-    """Compute the area under the precision-recall curve at each IoU threshold.
+def average_precision(images: Sequence[RankedHits]) -> dict[float, float]:
+    """Compute the area under the precision-recall curve at each of `IOU_THRESHOLDS`.
 
     As COCO does: predictions choose their partners by falling score; precision is made
     monotonic and read at 101 recalls. There is no limit on predictions per image.
 
     Parameters
     ----------
-    images : sequence of RankedInstances
-    thresholds : sequence of float
+    images : sequence of RankedHits
 
     Returns
     -------
     dict of threshold to average precision
         0 if there is not one true object.
-
-    Raises
-    ------
-    ValueError
-        If an image has not one score for each predicted label.
     """
-    tables = [overlaps(image.truth, image.prediction) for image in images]
-    scores = [np.asarray(image.scores, dtype=float) for image in images]
-    for table, values in zip(tables, scores, strict=True):
-        if values.shape != table.predicted_labels.shape:
-            raise ValueError(f"{values.size} scores for {table.predicted_labels.size} labels")
     # Stable, so that ties keep the order of the images and labels.
-    order = np.argsort(-np.concatenate([*scores, np.empty(0)]), kind="stable")
-    total = sum(len(table.true_labels) for table in tables)
+    order = np.argsort(
+        -np.concatenate([each.scores for each in images] + [np.empty(0)]), kind="stable"
+    )
+    total = sum(each.true_objects for each in images)
+    nothing = np.empty((len(IOU_THRESHOLDS), 0), dtype=bool)
+    hits = np.concatenate([each.hits for each in images] + [nothing], axis=1)[:, order]
     return {
-        threshold: _area(
-            np.concatenate(
-                [_hits(*pair, threshold) for pair in zip(tables, scores, strict=True)]
-                + [np.empty(0, dtype=bool)]
-            )[order],
-            total,
-        )
-        for threshold in thresholds
+        threshold: _area(row, total) for threshold, row in zip(IOU_THRESHOLDS, hits, strict=True)
     }
 
 

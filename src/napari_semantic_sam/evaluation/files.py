@@ -52,8 +52,15 @@ def each_image(
         try:
             results[files.stem] = measurer.image(files)
         except UserError as error:
-            skipped.append({"image": files.stem, "reason": str(error)})
+            skipped.append({"image": files.stem, "reason": _naming(files, str(error))})
     return results, skipped
+
+
+def _naming(files: PairedFiles, reason: str) -> str:
+    """Return a sentence that names the picture's file, unless it names one of them already."""
+    if any(str(path) in reason for path in (files.image, *files.masks.values())):
+        return reason
+    return f"{files.image}: {reason}"
 
 
 def check_size(labels: Path, found: tuple[int, ...], image: Path, shape: tuple[int, int]) -> None:

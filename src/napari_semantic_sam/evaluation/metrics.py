@@ -126,7 +126,11 @@ def detect(
     list of Detection
         One for each threshold.
     """
-    table = overlaps(truth, prediction)
+    return count_matches(overlaps(truth, prediction), thresholds)
+
+
+def count_matches(table: Overlaps, thresholds: Sequence[float]) -> list[Detection]:
+    """Do what `detect` does for label images that were compared before."""
     return [_detection(table, threshold) for threshold in thresholds]
 
 

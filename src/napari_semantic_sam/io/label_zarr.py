@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import math
-import shutil
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise, product
 from pathlib import Path
@@ -16,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.io.files import make_folder
+from napari_semantic_sam.io.folders import atomic_folders
 from napari_semantic_sam.io.label_pyramid import coarser_shapes, fill_coarser
 from napari_semantic_sam.io.opening import Scale
 
@@ -55,10 +51,10 @@ def label_zarrs(
 ) -> Iterator[dict[int, zarr.Array[Any]]]:
     """Yield an empty int32 array for each level, written whole or not at all.
 
-    When the body ends, coarser copies of large planes are made, see `halve`, and what belongs
-    to the labels is written; then the folders get their names, all together, and earlier ones
-    of these names are replaced. After any error there is nothing of them, and earlier ones are
-    as they were.
+    When the body ends, coarser copies of large planes are made, see `halve`; then the folders
+    get their names, all together, earlier ones of these names are replaced, and what belongs
+    to the labels is written. After any error there is nothing of them, and earlier ones are as
+    they were.
 
     Parameters
     ----------
@@ -73,27 +69,24 @@ def label_zarrs(
     scale : Scale
         Of the picture.
     alongside : callable, optional
-        Writes other files of the same results, when all labels are on disk.
+        See `atomic_folders`.
 
     Raises
     ------
     UserError
-        If the disk is full or a folder cannot be written.
+        See `atomic_folders`.
     """
     sizes = [shape, *coarser_shapes(shape)]
     described = _description(f"{axes}YX".lower(), scale, len(sizes))
-    with ExitStack() as stack:
-        working = {level: stack.enter_context(_replacing(path)) for level, path in paths.items()}
+    with atomic_folders(paths.values(), alongside) as folders:
         pyramids = {
             level: _new_pyramid(folder, described, lengths, sizes)
-            for level, folder in working.items()
+            for level, folder in zip(paths, folders, strict=True)
         }
         yield {level: pyramid[0] for level, pyramid in pyramids.items()}
         for pyramid in pyramids.values():
             for finer, coarser in pairwise(pyramid):
                 fill_coarser(finer, coarser, BLOCK)
-        if alongside is not None:
-            alongside()
 
 
 def copy_labels(labels: Any, target: zarr.Array[Any], place: tuple[int, ...]) -> None:
@@ -170,28 +163,6 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
     height, width = shape
     for y0, x0 in product(range(0, height, BLOCK), range(0, width, BLOCK)):
         yield slice(y0, min(y0 + BLOCK, height)), slice(x0, min(x0 + BLOCK, width))
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Yield a folder that takes the place of another if the body succeeds."""
-    make_folder(path.parent)
-    unique = uuid.uuid4().hex[:12]
-    working, old = (
-        path.with_name(f".{unique}-{each}-{path.name[-40:]}") for each in ("new", "old")
-    )
-    try:
-        yield working
-        if path.exists():
-            path.rename(old)
-        working.rename(path)
-    except OSError as error:
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "the disk is full" if is_full else error.strerror
-        raise UserError(f"{path} could not be written ({reason}).") from error
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _new_pyramid(
