@@ -12,8 +12,8 @@ from pathlib import Path
 from napari_semantic_sam.widgets.panel import SemanticSamPanel
 from screenshots import click, open_panel, save, unfold
 
-CLICKS = ((352.0, 266.0), (427.0, 353.0), (112.0, 424.0), (180.0, 307.0), (269.0, 62.0))
-LEVELS = (3, 5)
+CLICKS = ((352.0, 266.0), (112.0, 424.0), (269.0, 62.0))
+LEVELS = (4, 5)
 """Where the masks of every click are kept."""
 
 
