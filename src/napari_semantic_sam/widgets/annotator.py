@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -33,7 +32,7 @@ from napari_semantic_sam.widgets.session_view import SessionView
 from napari_semantic_sam.widgets.shortcuts import SHORTCUTS
 from napari_semantic_sam.widgets.single_job import SingleJob
 from napari_semantic_sam.widgets.wheel import LevelWheel
-from napari_semantic_sam.widgets.worker import Progress
+from napari_semantic_sam.widgets.worker import Progress, weakly
 
 _OF_HISTORY = ("undo", "redo")
 _LAYER_EVENTS = ("inserted", "removed", "reordered")
@@ -297,7 +296,7 @@ class Annotator(Acts):
     def _on_layers(self) -> None:
         self._names = {layer: layer.name for layer in make.pictures(self._viewer.layers)}
         # Later, because layers may be removed in a loop that must not be disturbed.
-        QTimer.singleShot(0, _weak(self._reconcile))
+        QTimer.singleShot(0, weakly(self._reconcile))
         self.changed.emit()
 
     def _reconcile(self) -> None:
@@ -325,7 +324,7 @@ class Annotator(Acts):
             self.changed.emit()
 
     def _key(self, name: str) -> Callable[[Any], None]:
-        call = _weak(getattr(self, name))
+        call = weakly(getattr(self, name))
         return lambda _: call()
 
 
@@ -333,15 +332,3 @@ def _where_is(view: SessionView, level: int, index: int) -> Coordinates:
     """Go to a plane that holds some of a label, and return the corners around it there."""
     view.session.seek(level, index)
     return view.frame.corners(view.session.plane, view.session.mask_of(level, index).box)
-
-
-def _weak(method: Callable[[], None]) -> Callable[[], None]:
-    """Return a function that calls a method as long as its object lives."""
-    reference = weakref.WeakMethod(method)
-
-    def call() -> None:
-        alive = reference()
-        if alive is not None:
-            alive()
-
-    return call

@@ -21,7 +21,7 @@ from napari_semantic_sam.widgets.messages import MESSAGES
 from napari_semantic_sam.widgets.native import load_libraries
 from napari_semantic_sam.widgets.tables import HINTS
 from napari_semantic_sam.widgets.tool_layers import insert_next_tool
-from napari_semantic_sam.widgets.worker import Job, Progress
+from napari_semantic_sam.widgets.worker import Job, Progress, weakly
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Opener:
             return
         is_ready = job.error is None and self._is_unchanged(wanted)
         if is_ready and insert_next_tool(self._viewer.layers, wanted.image, wanted.frame):
-            QTimer.singleShot(0, lambda: self._on_end(job))
+            QTimer.singleShot(0, weakly(self._on_end, job))
             return
         self._job = self._wanted = None
         if is_ready:

@@ -116,3 +116,18 @@ class Job(QObject):
         method = listener() if listener else None
         if method and not self.is_cancelled():
             method(self)
+
+
+def weakly(method: Callable[..., None], *given: Any) -> Callable[[], None]:
+    """Return a call of a method that does nothing once the method's object is gone.
+
+    Qt may keep what it is to call later for long, and with it all that this refers to.
+    """
+    reference = weakref.WeakMethod(method)
+
+    def call() -> None:
+        alive = reference()
+        if alive is not None:
+            alive(*given)
+
+    return call
