@@ -10,6 +10,9 @@ from pathlib import Path
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.io.files import atomic_path
 
+Writers = dict[Path, Callable[[Path], None]]
+"""How to write each of several files, at the temporary path that is given."""
+
 
 @dataclass(frozen=True)
 class SegmentReport:
@@ -68,7 +71,7 @@ def segment_each(
     return reports
 
 
-def write_together(writers: Mapping[Path, Callable[[Path], None]]) -> None:
+def write_together(writers: Writers) -> None:
     """Write several files, none of which appears or is replaced before all are complete."""
     with ExitStack() as stack:
         for target, write in writers.items():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from napari_semantic_sam.batch.files import SegmentReport, naming, write_together
+from napari_semantic_sam.batch.files import SegmentReport, Writers, naming, write_together
 from napari_semantic_sam.batch.label_stack import LabelStack
 from napari_semantic_sam.batch.linked import link_labels
 from napari_semantic_sam.batch.linking import Movements
@@ -21,6 +22,9 @@ from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.image.plane import Plane
 from napari_semantic_sam.io.label_stacks import write_label_planes
 from napari_semantic_sam.io.label_zarr import copy_labels, label_zarrs
+
+if TYPE_CHECKING:
+    import zarr
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +113,24 @@ def zarr_paths(levels: Iterable[int], target: Callable[[str], Path]) -> dict[int
     return {level: target(f"level{level}.ome.zarr") for level in levels}
 
 
+def picture_zarrs(
+    picture: Picture, paths: Mapping[int, Path], writers: Writers
+) -> AbstractContextManager[dict[int, zarr.Array[Any]]]:
+    """Return `label_zarrs` of a picture; what is in `writers` by the end is written with them."""
+    return label_zarrs(
+        paths,
+        picture.axes,
+        picture.lengths,
+        picture.source.shape,
+        picture.scale,
+        alongside=lambda: write_together(writers),
+    )
+
+
 def _write_tiff(
     picture: Picture, labels: LabelStack, tables: PictureTables, target: Callable[[str], Path]
 ) -> tuple[Path, ...]:
-    writers: dict[Path, Callable[[Path], None]] = {
+    writers: Writers = {
         target(f"level{level}.tif"): partial(
             write_label_planes,
             planes=planes,
@@ -130,17 +148,10 @@ def _write_tiff(
 def _write_zarr(
     picture: Picture, labels: LabelStack, tables: PictureTables, target: Callable[[str], Path]
 ) -> tuple[Path, ...]:
-    levels, writers = labels.levels, tables.writers(target)
-    paths = zarr_paths(levels, target)
-    with label_zarrs(
-        paths,
-        picture.axes,
-        picture.lengths,
-        picture.source.shape,
-        picture.scale,
-        alongside=lambda: write_together(writers),
-    ) as arrays:
-        for level, planes in levels.items():
+    writers = tables.writers(target)
+    paths = zarr_paths(labels.levels, target)
+    with picture_zarrs(picture, paths, writers) as arrays:
+        for level, planes in labels.levels.items():
             for index, plane in zip(picture.planes, planes, strict=True):
                 copy_labels(plane, arrays[level], tuple(picture.place(index).values()))
     return (*paths.values(), *writers)

@@ -6,17 +6,17 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from napari_semantic_sam.batch.files import SegmentReport, naming, write_together
+from napari_semantic_sam.batch.files import SegmentReport, Writers, naming
 from napari_semantic_sam.batch.linked import link_labels
 from napari_semantic_sam.batch.linking import Movements
 from napari_semantic_sam.batch.pictures import Picture
-from napari_semantic_sam.batch.planes import without_labels, zarr_paths
+from napari_semantic_sam.batch.planes import picture_zarrs, without_labels, zarr_paths
 from napari_semantic_sam.batch.tables import PictureTables, Table
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.automatic.stored import StoredLabels
 from napari_semantic_sam.inference.image.plane import Plane
 from napari_semantic_sam.io.files import make_folder
-from napari_semantic_sam.io.label_zarr import ZarrPlanes, copy_labels, label_zarrs
+from napari_semantic_sam.io.label_zarr import ZarrPlanes, copy_labels
 
 Stream = Callable[[Plane, Path], tuple[StoredLabels, Mapping[str, Table]]]
 
@@ -55,17 +55,10 @@ def stream_planes(
     """
     tables, skipped, paths = PictureTables(picture), list[str](), zarr_paths(levels, target)
     movements = Movements(picture.lengths[-1]) if link and picture.axes else None
-    writers: dict[Path, Callable[[Path], None]] = {}
+    writers: Writers = {}
     # Beside the results: there is room for them, and perhaps nowhere else.
     beside = make_folder(target("").parent)
-    with label_zarrs(
-        paths,
-        picture.axes,
-        picture.lengths,
-        picture.source.shape,
-        picture.scale,
-        alongside=lambda: write_together(writers),
-    ) as arrays:
+    with picture_zarrs(picture, paths, writers) as arrays:
         for number, index in enumerate(picture.planes):
             plane = picture.source.plane(index)
             with tempfile.TemporaryDirectory(prefix=".", dir=beside) as folder:

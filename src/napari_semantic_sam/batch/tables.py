@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from napari_semantic_sam.batch.files import Writers
 from napari_semantic_sam.batch.pictures import Picture
 from napari_semantic_sam.io.tables import write_csv
 
@@ -62,7 +63,7 @@ class PictureTables:
         """Add a table that is complete."""
         self._headers[name], self.rows[name] = header, rows
 
-    def writers(self, target: Callable[[str], Path]) -> dict[Path, Callable[[Path], None]]:
+    def writers(self, target: Callable[[str], Path]) -> Writers:
         """Return what writes each file."""
         return {
             target(name): partial(
