@@ -151,6 +151,26 @@ def test_it_does_not_matter_how_a_picture_was_opened(
     assert "1.00000" in out
 
 
+@pytest.mark.parametrize("stack", [(), (3,)])
+def test_one_of_the_channels_that_napari_shows_as_layers(tmp_path, checkpoint, command_line, stack):
+    work = Annotating(tmp_path, checkpoint, stack=stack)
+    work.ask(Prompt("click", (20.0, 30.0)))
+    work.keep()
+    work.journal.close()
+    second = tifffile.imread(work.image)
+    channels = np.stack([second[..., ::-1], second], axis=-3)
+    tifffile.imwrite(work.image, channels, metadata={"axes": "ZCYX"[-channels.ndim :]}, ome=True)
+    code, out, err = command_line("replay", work.path, work.image)
+    assert (code, err) == (0, "")
+    assert "1.00000" in out
+    tifffile.imwrite(
+        work.image, channels[..., ::-1, :], metadata={"axes": "ZCYX"[-channels.ndim :]}
+    )
+    code, _, err = command_line("replay", work.path, work.image)
+    assert code != 0
+    assert "another picture" in err
+
+
 @pytest.mark.parametrize("as_file", [True, False])
 def test_objects_of_a_stack_are_computed_again_in_their_planes(tmp_path, checkpoint, as_file):
     work = Annotating(tmp_path, checkpoint, stack=(3,))

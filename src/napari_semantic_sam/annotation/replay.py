@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,11 +101,7 @@ def replay(
         If the journal cannot be read, or picture, checkpoint or preparation differ.
     """
     recording = read_journal(journal)
-    source = _source(image, recording.header)
-    if not all(map(Recogniser(source).knows, recording.headers)):
-        raise UserError(
-            f"{recording.path} was recorded with another picture; give the one annotated."
-        )
+    source = _recognised(image, recording)
     predictor = load(
         recording.header.checkpoint if checkpoint is None else checkpoint,
         recording.header.device if device is None else device,
@@ -120,17 +116,32 @@ def replay(
     return _Replay(predictor, source, scale).run(recording, progress)
 
 
-def _source(image: OpenedImage | ImageSource, header: Header) -> ImageSource:
+def _recognised(image: OpenedImage | ImageSource, recording: Recording) -> ImageSource:
     """Return the picture as it was annotated."""
+    for source in _sources(image, recording.header):
+        if all(map(Recogniser(source).knows, recording.headers)):
+            return source
+    raise UserError(f"{recording.path} was recorded with another picture; give the one annotated.")
+
+
+def _sources(image: OpenedImage | ImageSource, header: Header) -> Iterator[ImageSource]:
+    """Yield the picture with the axes of the journal, or its single channels.
+
+    napari may show a file with channels as several layers, whose axes lack that one.
+    """
     if isinstance(image, ImageSource):
-        return replace(image, contrast_limits=header.contrast_limits)
-    finest, axes = image.levels[0], header.axes
-    if len(axes) != len(finest.shape):  # the first version did not note them
-        has_channels = header.channels is not None
+        yield replace(image, contrast_limits=header.contrast_limits)
+        return
+    finest, axes, channels = image.levels[0], header.axes, [header.channels]
+    if len(axes) != len(finest.shape):
+        is_split = len(axes) == len(finest.shape) - 1  # the first version noted no axes
+        has_channels = is_split or header.channels is not None
         axes = guess_axes(finest.shape, finest.dtype, image.names, has_channels=has_channels)
-    return ImageSource(
-        image.levels, axes, header.channels, header.contrast_limits, name=str(image.path)
-    )
+        if is_split and "C" in axes:
+            channels = [(channel,) for channel in range(finest.shape[axes.index("C")])]
+    for chosen in channels:
+        limits, name = header.contrast_limits, str(image.path)
+        yield ImageSource(image.levels, axes, chosen, limits, name=name)
 
 
 def _preparation_hash(
