@@ -18,6 +18,10 @@ from panel_actions import CELLS
 
 import napari_semantic_sam
 from napari_semantic_sam.inference.results import Candidate, PromptResult
+from napari_semantic_sam.widgets.native import open_shared_libraries
+
+# As the panel does: where there is a display, Qt may load Mesa, after which torch cannot come.
+open_shared_libraries()
 
 HALF_SIDES = (20, 10, 4)  # of the nested squares under every click
 
