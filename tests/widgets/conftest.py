@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 # Both are read when Qt and napari are first imported.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from panel_actions import CELLS
+from panel_actions import CELLS, click
 
 import napari_semantic_sam
 from napari_semantic_sam.inference.results import Candidate, PromptResult
@@ -227,3 +227,18 @@ def own_checkpoint():
         description="Random weights.",
     )
     save_checkpoint(checkpoints_folder() / "mine.safetensors", model, metadata)
+
+
+@pytest.fixture
+def kept(started, qtbot):
+    """The panel with three kept objects: a cell, its nucleus, and another cell."""
+    started.sections["review"].set_open(True)
+    started.show()
+    click(started, qtbot, 30, 25)
+    started.annotator.show(1)
+    started.annotator.mark(2, True)
+    started.annotator.keep()
+    click(started, qtbot, 30, 60)
+    started.annotator.show(1)
+    started.annotator.keep()
+    return started

@@ -9,6 +9,8 @@ from napari.utils import interactions
 from napari.utils.key_bindings import KeymapHandler
 from napari.utils.notifications import notification_manager
 
+from napari_semantic_sam.inference.automatic import plane as automatic_plane
+
 CELLS = np.arange(60 * 80, dtype=np.uint16).reshape(60, 80)
 
 
@@ -21,6 +23,14 @@ def click(panel, qtbot, y, x):
     """Click, and wait for the candidates."""
     panel.annotator.clicks.add([y, x])
     shown(panel, qtbot)
+
+
+def automatic_answers(monkeypatch, predictor, engine):
+    """Have an engine answer for automatic segmentation, of a model with three levels."""
+    predictor.levels = range(1, 4)
+    predictor.model.automatic = {"predicted_iou": 0.6, "stability": 0.4}
+    predictor.model.config.decoder = None
+    monkeypatch.setattr(automatic_plane, "segment_plane", engine)
 
 
 def draw_box(layer, start, end):

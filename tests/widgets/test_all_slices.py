@@ -6,10 +6,9 @@ import threading
 
 import numpy as np
 import pytest
-from panel_actions import messages
+from panel_actions import automatic_answers, messages
 
 from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.inference.automatic import plane as automatic_plane
 from napari_semantic_sam.inference.automatic.labels import label_levels
 from napari_semantic_sam.inference.results import Candidate
 from napari_semantic_sam.widgets.panel import SemanticSamPanel
@@ -61,11 +60,8 @@ def viewer(viewer_model):
 
 @pytest.fixture
 def engine(monkeypatch, predictor):
-    predictor.levels = range(1, 4)
-    predictor.model.automatic = {"predicted_iou": 0.6, "stability": 0.4}
-    predictor.model.config.decoder = None
     engine = Engine()
-    monkeypatch.setattr(automatic_plane, "segment_plane", engine)
+    automatic_answers(monkeypatch, predictor, engine)
     yield engine
     for gate in engine.gates.values():
         gate.set()

@@ -40,19 +40,10 @@ def view(qtbot, levels):
 
 
 @pytest.fixture
-def kept(started, qtbot):
-    """The panel with a cell and its nucleus, and another cell, as a tree."""
-    started.sections["review"].set_open(True)
-    started.sections["review"].content.setCurrentWidget(started.tree)
-    started.show()
-    click(started, qtbot, 30, 25)
-    started.annotator.show(1)
-    started.annotator.mark(2, True)
-    started.annotator.keep()
-    click(started, qtbot, 30, 60)
-    started.annotator.show(1)
-    started.annotator.keep()
-    return started
+def kept(kept):
+    """The panel with three kept objects, as a tree."""
+    kept.sections["review"].content.setCurrentWidget(kept.tree)
+    return kept
 
 
 def texts(model, column, parent=None):

@@ -24,21 +24,6 @@ def viewer(viewer_model):
 
 
 @pytest.fixture
-def kept(started, qtbot):
-    """The panel with three kept objects: a cell, its nucleus, and another cell."""
-    started.sections["review"].set_open(True)
-    started.show()
-    click(started, qtbot, 30, 25)
-    started.annotator.show(1)
-    started.annotator.mark(2, True)
-    started.annotator.keep()
-    click(started, qtbot, 30, 60)
-    started.annotator.show(1)
-    started.annotator.keep()
-    return started
-
-
-@pytest.fixture
 def table(qtbot):
     table = ReviewTable()
     qtbot.addWidget(table)

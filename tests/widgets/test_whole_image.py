@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from panel_actions import CELLS, click, messages
+from panel_actions import CELLS, automatic_answers, click, messages
 from qtpy.QtCore import QTimer
 
 from napari_semantic_sam.inference.automatic import plane as automatic_plane
@@ -63,11 +63,8 @@ def viewer(viewer_model):
 
 @pytest.fixture
 def engine(monkeypatch, predictor):
-    predictor.levels = range(1, 4)
-    predictor.model.automatic = {"predicted_iou": 0.6, "stability": 0.4}
-    predictor.model.config.decoder = None
     engine = Engine()
-    monkeypatch.setattr(automatic_plane, "segment_plane", engine)
+    automatic_answers(monkeypatch, predictor, engine)
     yield engine
     engine.go_on.set()
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from napari.components import LayerList
@@ -19,6 +18,7 @@ from napari_semantic_sam.widgets.frame import Frame
 from napari_semantic_sam.widgets.history_keys import HistoryKeys
 from napari_semantic_sam.widgets.large_labels import Labels as LargeLabels
 from napari_semantic_sam.widgets.level_data import LevelData
+from napari_semantic_sam.widgets.quiet import Quiet
 from napari_semantic_sam.widgets.strokes import read_stroke
 
 
@@ -67,7 +67,7 @@ class LevelLayers:
         self._tables: dict[Labels, Any] = {}
         self._shown: dict[Labels, list[LabelRow]] = {}
         self._refreshed: set[Labels] = set()
-        self._writing = False
+        self._quietly = Quiet()
         self._begin()
 
     def layer(self, level: int) -> Labels | None:
@@ -287,15 +287,6 @@ class LevelLayers:
         self._refreshed.discard(layer)
         return layer
 
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """Change layers without taking it for an act of the user."""
-        self._writing = True
-        try:
-            yield
-        finally:
-            self._writing = False
-
     def _on_paint(self, event: Event) -> None:
         layer, level = event.source, self.level_of(event.source)
         if level is None:
@@ -322,7 +313,7 @@ class LevelLayers:
 
     def _on_data(self, event: Event) -> None:
         layer, level = event.source, self.level_of(event.source)
-        if self._writing or level is None:
+        if self._quietly.is_on or level is None:
             return
         if self._data.is_in(level, layer):
             return
@@ -334,5 +325,5 @@ class LevelLayers:
         self._tell()
 
     def _on_refresh(self, event: Event) -> None:
-        if not self._writing:
+        if not self._quietly.is_on:
             self._refreshed.add(event.source)

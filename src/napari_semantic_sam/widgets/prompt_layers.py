@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from napari.components import LayerList
@@ -19,6 +18,7 @@ from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.widgets import layers as make
 from napari_semantic_sam.widgets import prompt_marks as marks
 from napari_semantic_sam.widgets.frame import Frame
+from napari_semantic_sam.widgets.quiet import Quiet
 from napari_semantic_sam.widgets.tables import BOXES, CLICKS
 
 _FINISHED = (ActionType.ADDED, ActionType.CHANGED, ActionType.REMOVED)
@@ -52,7 +52,7 @@ class PromptLayers:
         self.positive = True
         self._layers = layers
         self._on_change = on_change
-        self._writing = False
+        self._quietly = Quiet()
         self._frame = frame
         self.boxes: Shapes = make.find_tool(layers, image, BOXES) or marks.boxes_layer(image, frame)
         self.clicks: Points = make.find_tool(layers, image, CLICKS) or marks.clicks_layer(
@@ -220,21 +220,12 @@ class PromptLayers:
             layer.events.data.disconnect(self._on_data)
             layer.visible = False
 
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """Change the layers without taking it for an act of the user."""
-        self._writing = True
-        try:
-            yield
-        finally:
-            self._writing = False
-
     def _finished(self, layer: Points | Shapes) -> list[marks.Mark]:
         """Return the prompts of a layer without one that is still being drawn."""
         return marks.read(layer, self._frame)[: self._counts[layer]]
 
     def _on_data(self, event: Event) -> None:
-        if event.action in _FINISHED and not self._writing:
+        if event.action in _FINISHED and not self._quietly.is_on:
             self._note_new(event)
             self._counts[event.source] = len(event.source.data)
             self._on_change()
