@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from napari_semantic_sam.model import Prompts, SemanticSAM, implicit_masks
 from napari_semantic_sam.model.config import LocalConfig, ModelConfig, TimmConfig
@@ -48,7 +50,14 @@ def test_a_click_only_sees_its_surroundings(model):
     torch.testing.assert_close(one.boxes, other.boxes)
 
 
+@pytest.fixture
+def with_specks(monkeypatch):
+    """Masks as the network gives them, point by point."""
+    monkeypatch.setattr(implicit_masks, "without_specks", lambda logits: logits)
+
+
 @torch.no_grad()
+@pytest.mark.usefixtures("with_specks")
 def test_sketches_are_a_few_logits_of_the_whole_masks(model, image, monkeypatch):
     monkeypatch.setattr(implicit_masks, "SKETCH_CELLS", 300)
     masks = model.decode_last(model.encode(image), clicks((0.4, 0.6), (0.9, 0.1))).masks
@@ -65,6 +74,17 @@ def test_sketches_are_a_few_logits_of_the_whole_masks(model, image, monkeypatch)
 
 
 @torch.no_grad()
+def test_whole_masks_have_no_specks(model, image):
+    masks = model.decode_last(model.encode(image), clicks((0.4, 0.6), (0.9, 0.1))).masks
+    for piece in [*masks.pieces(), *masks.sketches()]:
+        pieces, count = ndimage.label(piece.logits > 0, np.ones((3, 3)))
+        areas = np.bincount(pieces.ravel())[1:]
+        # The largest one has grown since, by its holes.
+        assert count == 0 or areas.min() >= 0.05 * areas.max()
+
+
+@torch.no_grad()
+@pytest.mark.usefixtures("with_specks")
 def test_whole_masks_agree_with_sampled_points(model, image):
     embedding = model.encode(image)
     masks = model.decode_layers(embedding, clicks((0.4, 0.6)))[-1].masks

@@ -2,7 +2,7 @@
 
 Training evaluates the networks of `mask_head` in a few hundred points per prompt, inference on
 the pixels around the box, and on the whole picture only where a mask reaches the border of
-those.
+those. Masks are given without specks, see `without_specks`; points are sampled as they are.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 from napari_semantic_sam.model.mask_head import HeadWeights, evaluate
 from napari_semantic_sam.model.predictions import MaskPiece
 from napari_semantic_sam.model.sampling import gather_bilinear
+from napari_semantic_sam.model.specks import without_specks
 
 REACH = 1.6
 """A mask is first evaluated within this multiple of its box …"""
@@ -162,7 +163,7 @@ class ImplicitMasks:
         crop = self.features[self.image_index[place[0]], :, rows, columns].flatten(1).T[None]
         prompts, tokens = self.image_index.new_tensor([[index] for index in place])
         logits = self._evaluate(crop, pixels, prompts, tokens).view(len(ys), len(xs))
-        return MaskPiece(y0, x0, logits, step)
+        return MaskPiece(y0, x0, without_specks(logits), step)
 
     def _evaluate(
         self, features: Tensor, pixels: Tensor, prompts: Tensor, tokens: Tensor
