@@ -39,15 +39,15 @@ SCENES: Mapping[str, Scene] = {
 """Scene functions by name."""
 
 WEIGHTS: Mapping[str, float] = {
-    "nuclei": 0.11,
+    "nuclei": 0.09,
     "chambers": 0.04,
-    "culture": 0.11,
-    "epithelium": 0.09,
-    "spindly": 0.11,
-    "rods": 0.09,
-    "blood": 0.18,
+    "culture": 0.10,
+    "epithelium": 0.08,
+    "spindly": 0.10,
+    "rods": 0.08,
+    "blood": 0.25,
     "histology": 0.08,
-    "em": 0.1,
+    "em": 0.09,
     "mosaic": 0.09,
 }
 """Share of each scene in the mixture; sums to 1."""
