@@ -8,7 +8,8 @@ sample by chance. Large ones are cut down to their middle, so that a run takes m
 core. Each is segmented once with the loosest limits, those with small objects at twice the scale;
 then every level is tried as the level of
 the objects, with several limits, and scored as ``segment --automatic`` would put it into its
-label image. The best sum of F1 at IoU 0.5 and 0.75 wins.
+label image. The best sum of F1 at IoU 0.5 and 0.75 wins; of sums that are about as good, that
+with the strictest limits, with which a run is quicker.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ PREDICTED_IOU = (0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 STABILITY = (0.6, 0.7)
 LEVEL_STEP = (0.0, 0.1)
 F1_AT = (0.5, 0.75)
+ALIKE = 0.005
+"""Sums of F1 that differ by less say nothing on a few dozen pictures."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,17 @@ class Choice:
     thresholds: Thresholds
     f1: tuple[float, ...]
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Of predicted IoU and stability."""
+        return self.thresholds.predicted_iou, self.thresholds.stability
+
     def __str__(self) -> str:
         numbers = ", ".join(f"F1@{at} {f1:.3f}" for at, f1 in zip(F1_AT, self.f1, strict=True))
-        limits = self.thresholds
+        predicted_iou, stability = self.limits
         return (
             f"level {self.main.level}, step {self.main.step}, "
-            f"predicted IoU > {limits.predicted_iou}, stability >= {limits.stability}: {numbers}"
+            f"predicted IoU > {predicted_iou}, stability >= {stability}: {numbers}"
         )
 
 
@@ -124,6 +132,13 @@ def choices(scenes: list[Scene], levels: range) -> Iterator[Choice]:
         yield Choice(main, thresholds, tuple(each.f1 for each in add_detections(found)))
 
 
+def strictest_of_the_best(ranked: list[Choice]) -> Choice:
+    """Return the choice with the strictest limits of those about as good as the first."""
+    least = sum(ranked[0].f1) - ALIKE
+    alike = [each for each in ranked if sum(each.f1) >= least]
+    return max(alike, key=lambda each: (*each.limits, sum(each.f1)))
+
+
 def main() -> None:
     """Choose, print how all levels do, and write if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -152,8 +167,9 @@ def main() -> None:
     ranked = sorted(choices(scenes, predictor.levels), key=lambda each: -sum(each.f1))
     for level in predictor.levels:
         print(next(each for each in ranked if each.main.level == level))
-    best = ranked[0]
-    print(f"Best: {best}")
+    best = strictest_of_the_best(ranked)
+    print(f"Best: {ranked[0]}")
+    print(f"Chosen: {best}")
     if options.write:
         record = {
             "level": best.main.level,

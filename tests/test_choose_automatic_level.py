@@ -85,6 +85,18 @@ def test_the_choice_is_written_into_the_record(script, checkpoint, folders, monk
     assert (suited.thresholds.stability, suited.spacing) == (0.2, 40)
 
 
+def test_of_choices_about_as_good_the_strictest_is_taken(script):
+    def choice(level, predicted_iou, f1):
+        return script.Choice(
+            script.MainLevel(level), script.Thresholds(predicted_iou=predicted_iou), (f1, 0.7)
+        )
+
+    ranked = [choice(2, 0.45, 0.85), choice(3, 0.6, 0.849), choice(4, 0.6, 0.848)]
+    far = choice(5, 0.7, 0.84)
+    assert script.strictest_of_the_best([*ranked, far]) is ranked[1]
+    assert script.strictest_of_the_best([ranked[0], far]) is ranked[0]
+
+
 def test_large_pictures_are_cut_down_to_their_middle(script):
     array = np.arange(400 * 30).reshape(400, 30)
     np.testing.assert_array_equal(script.middle(array), array[40:360])
