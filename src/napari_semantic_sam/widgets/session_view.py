@@ -128,6 +128,7 @@ class SessionView:
         """Notice which layers the user deleted."""
         self._reconcile()
         self.draw()
+        self._on_change()  # the prompts that are left want candidates
 
     def undo(self) -> None:
         """Take the last step back, which may be a shape that is still being drawn."""
