@@ -389,3 +389,13 @@ def test_a_closed_panel_is_freed(loose_panel, viewer, predictor, qtbot, stage):
     viewer.add_image(CELLS, name="later")
     viewer.layers["later"].name = "still later"
     assert not [layer for layer in viewer.layers if record_of(layer) and layer.visible]
+
+
+def test_prompts_that_are_left_are_answered_when_the_other_layer_goes(viewer, started, qtbot):
+    annotator = started.annotator
+    click(started, qtbot, 30, 40)
+    annotator.boxes.add_rectangles(np.array([[10.0, 20.0], [50.0, 60.0]]))
+    shown(started, qtbot)
+    viewer.layers.remove(annotator.boxes)
+    qtbot.waitUntil(lambda: [len(each) for each in annotator.session.groups.values()] == [1])
+    shown(started, qtbot)
