@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from annotating import candidates_come
@@ -19,7 +21,10 @@ SHAPE = (60, 80)
 
 
 class Lazy:
-    """An array that is read a part at a time; notes the planes, and one is damaged."""
+    """An array that is read a part at a time; notes the planes, and one is damaged.
+
+    What the journal reads, to know the picture again, is not noted: it may come at any time.
+    """
 
     def __init__(self, shape, damaged=None):
         self.shape, self.dtype, self.ndim = shape, np.dtype("uint16"), len(shape)
@@ -30,7 +35,8 @@ class Lazy:
         if self.damaged is not None and key[0] == self.damaged:
             raise OSError("a chunk is missing")
         part = np.broadcast_to(np.arange(self.shape[-1], dtype=self.dtype), self.shape)[key]
-        self.planes.append(key[0])
+        if not threading.current_thread().name.startswith("journal "):
+            self.planes.append(key[0])
         return part
 
     def __array__(self, dtype=None, copy=None):
