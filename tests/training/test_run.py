@@ -87,6 +87,20 @@ def test_scores_are_trained_alone(trained, tmp_path):
     assert all(".score_head." in key for key in moved)
 
 
+def test_counters_are_not_averaged(tmp_path):
+    # 46 × 0.1 + 46 × 0.9 is less than 46, and a count of 45 after rounding towards zero.
+    plain = replace(recipe(tmp_path), images=92)
+    whole = replace(plain, data=replace(plain.data, wide_share=0.0))
+    first = train(whole, ".", output=tmp_path / "first")
+    alone = with_changes(replace(whole, images=8), part="scores", start=str(first))
+    counters = [
+        {key: int(value) for key, value in load_file(path).items() if value.dtype == torch.int64}
+        for path in (first, train(alone, ".", output=tmp_path / "second"))
+    ]
+    assert counters[0] == counters[1]
+    assert set(counters[0].values()) == {46}
+
+
 def test_a_change_that_is_none_is_refused(trained):
     config, _ = trained
     assert with_changes(config, start=None, part=None) == config

@@ -59,9 +59,8 @@ class TrainingModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW, with a schedule that follows the clock."""
-        optimiser = torch.optim.AdamW(
-            parameter_groups(self.model, self.config.optimiser), fused=self.device.type == "cuda"
-        )
+        # Not fused: Lightning cannot clip the gradients of a fused optimiser in mixed precision.
+        optimiser = torch.optim.AdamW(parameter_groups(self.model, self.config.optimiser))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._rate)
         return {
             "optimizer": optimiser,
@@ -156,6 +155,8 @@ class RampedAveraging(WeightAveraging):
 
     def __init__(self, decay: float) -> None:
         def average(averaged: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
+            if not averaged.is_floating_point():  # how many batches a normalisation has seen
+                return current
             ramped = min(decay, (1 + int(steps)) / (10 + int(steps)))
             return ramped * averaged + (1 - ramped) * current
 
