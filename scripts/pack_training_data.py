@@ -1,7 +1,7 @@
 """Pack the training images and the starting weights into a folder small enough to carry along.
 
 Run from anywhere: ``python scripts/pack_training_data.py CONFIG FOLDER``. CONFIG is a training
-file; FOLDER receives its images as JPEG (stacks as TIFF), their label images as PNG, the
+file; FOLDER receives its images as JPEG (stacks as TIFF), their label images as TIFF, the
 untrained network with its ImageNet backbone, and ``train.yaml``, the same training file with
 its paths changed. It refuses to leave more than 32 MB.
 """
@@ -9,8 +9,8 @@ its paths changed. It refuses to leave more than 32 MB.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
@@ -18,12 +18,13 @@ from PIL import Image
 
 from napari_semantic_sam.inference.normalisation import normalise
 from napari_semantic_sam.io.images import read_image, read_labels, write_labels
-from napari_semantic_sam.io.pairs import PairedFiles, pair_files
+from napari_semantic_sam.io.pairs import PairedFiles
 from napari_semantic_sam.model.checkpoint import save_checkpoint
-from napari_semantic_sam.training.config import read_config
-from napari_semantic_sam.training.run import starting_metadata, starting_model
+from napari_semantic_sam.training.config import SourceConfig, read_config
+from napari_semantic_sam.training.run import UNTRAINED, starting_metadata, starting_model
+from napari_semantic_sam.training.sources import annotated_files
 
-QUALITY = 80
+QUALITY = 65
 LIMIT = 32_000_000
 
 
@@ -34,12 +35,20 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
     recipe = yaml.safe_load(options.config.read_text(encoding="utf-8"))
-    for number, source in enumerate(recipe["data"]["sources"]):
-        if source["kind"] == "folder":
-            pack_source(source, options.config.parent, options.folder, f"source{number}")
     config = read_config(options.config)
+    names: dict[tuple[str, ...], str] = {}  # what several sources share is packed once
+    for entry, source in zip(recipe["data"]["sources"], config.data.sources, strict=True):
+        if source.kind == "folder":
+            folders = (source.images, *source.masks)
+            if folders not in names:
+                names[folders] = f"data{len(names)}"
+                pack_source(source, options.config.parent, options.folder / names[folders])
+            entry["images"] = f"{names[folders]}/images"
+            entry["masks"] = [f"{names[folders]}/{part}" for part in range(len(source.masks))]
     model = starting_model(config, options.config.parent)
-    save_checkpoint(options.folder / "start.safetensors", model, starting_metadata(config, model))
+    metadata = starting_metadata(config, model)
+    metadata = replace(metadata, provenance={**metadata.provenance, UNTRAINED: True})
+    save_checkpoint(options.folder / "start.safetensors", model, metadata)
     recipe["start"] = "start.safetensors"
     text = yaml.safe_dump(recipe, sort_keys=False)
     (options.folder / "train.yaml").write_text(text, encoding="utf-8")
@@ -49,34 +58,30 @@ def main() -> None:
         raise SystemExit(f"The pack is larger than {LIMIT / 1e6:.0f} MB.")
 
 
-def pack_source(source: dict[str, Any], base: Path, folder: Path, name: str) -> None:
-    """Pack one folder of pairs; `source` then points into the pack."""
-    masks = {str(number): base / path for number, path in enumerate(source["masks"])}
-    target = folder / name
-    for part in ("images", *masks):
+def pack_source(source: SourceConfig, base: Path, target: Path) -> None:
+    """Pack the images of one source, and its masks in folders named by their number."""
+    for part in ("images", *map(str, range(len(source.masks)))):
         (target / part).mkdir(parents=True, exist_ok=True)
-    for pair in pair_files(base / source["images"], masks).files:
-        pack_pair(pair, target)
-    source["images"] = f"{name}/images"
-    source["masks"] = [f"{name}/{part}" for part in masks]
+    for files in annotated_files(source, base):
+        pack_files(files, source, target)
 
 
-def pack_pair(pair: PairedFiles, target: Path) -> None:
+def pack_files(files: PairedFiles, source: SourceConfig, target: Path) -> None:
     """Pack one image and its label images."""
-    image = read_image(pair.image)
-    labels = {name: read_labels(path) for name, path in pair.masks.items()}
+    image = read_image(files.image)
+    labels = {
+        target / str(source.masks.index(name)): read_labels(path)
+        for name, path in files.masks.items()
+    }
+    for folder, level in labels.items():
+        write_labels(folder / f"{files.stem}.tif", level)
     if any(level.ndim == 3 for level in labels.values()):
-        write_labels(target / "images" / f"{pair.stem}.tif", image)
-        for name, level in labels.items():
-            write_labels(target / name / f"{pair.stem}.tif", level)
+        write_labels(target / "images" / f"{files.stem}.tif", image)
         return
     pixels = normalise(image).round().astype(np.uint8)
     is_grey = (pixels == pixels[..., :1]).all()
     picture = Image.fromarray(pixels[..., 0] if is_grey else pixels)
-    picture.save(target / "images" / f"{pair.stem}.jpg", quality=QUALITY)
-    for name, level in labels.items():
-        stored = Image.fromarray(level.astype(np.uint16))
-        stored.save(target / name / f"{pair.stem}.png", optimize=True)
+    picture.save(target / "images" / f"{files.stem}.jpg", quality=QUALITY)
 
 
 if __name__ == "__main__":

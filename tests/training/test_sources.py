@@ -205,6 +205,32 @@ def test_a_source_without_masks_is_refused(folder):
         folder_sources(SourceConfig(images="images"), holdout=4, base=folder)
 
 
+def test_photographs_without_masks_are_cut_into_nested_regions(folder):
+    config = SourceConfig(images="images", regions=True, zoom=(1.0, 1.0))
+    train, _ = folder_sources(config, holdout=4, base=folder)
+    record = train(np.random.default_rng(0), 110)
+    areas = np.sort(record.masks.sum(axis=(1, 2)))
+    # The cell and its nucleus are found by their outlines.
+    assert np.isclose(areas[:, None], [400, 2100], rtol=0.1).any(axis=0).all()
+
+
+def test_files_read_ahead_give_the_same_views(folder, capfd):
+    (folder / "images" / "3.png").write_bytes(b"no picture")
+    drawn = []
+    for processes in (None, 1, 2):
+        train, _ = folder_sources(source(), holdout=4, base=folder)
+        if processes:
+            train.read_ahead(processes)
+            assert "3" not in [files.stem for files in train.files]
+        else:
+            train.files = [files for files in train.files if files.stem != "3"]
+        drawn.append(train(np.random.default_rng(0), SIZE))
+    for other in drawn[1:]:
+        assert np.array_equal(drawn[0].image, other.image)
+        assert np.array_equal(drawn[0].masks, other.masks)
+    assert capfd.readouterr().err.count("3.png") >= 2
+
+
 def test_label_masks_drops_specks():
     labels = np.zeros((10, 10), np.int32)
     labels[:4, :4] = 3

@@ -35,7 +35,8 @@ class SourceConfig:
     images : str
         Folder of images, relative to the training file.
     masks : tuple of str
-        Folders of label images with the same stems, one per granularity.
+        Folders of label images with the same stems, one per granularity; with `regions` there
+        may be none.
     zoom : (low, high)
         Images are magnified by a random factor between these, log-uniformly.
     regions : bool

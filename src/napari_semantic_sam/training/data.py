@@ -18,6 +18,7 @@ from napari_semantic_sam.training.config import DataConfig
 from napari_semantic_sam.training.records import Record
 from napari_semantic_sam.training.sources import (
     MIN_AREA,
+    FolderSource,
     Source,
     SyntheticSource,
     folder_sources,
@@ -112,6 +113,12 @@ class PromptedImages(IterableDataset[Batch]):
         """
         for source in self.sources:
             _draw(source, np.random.default_rng(0), self.config.crop)
+
+    def read_ahead(self, processes: int) -> None:
+        """Read all files now, so that worker processes that are forked later share them."""
+        for source in self.sources:
+            if isinstance(source, FolderSource):
+                source.read_ahead(processes)
 
     def _prompts(self, record: Record, rng: np.random.Generator, times: int) -> ClickTargets:
         config = self.config

@@ -24,6 +24,8 @@ _FINER = (8.0, 4.0, 2.0)
 _COARSER = (0.5, 0.25)
 _FEWEST = 3
 """Regions of the coarsest level."""
+_TYPICAL_MASKS = 12
+"""Things and stuff in an everyday photograph."""
 _LEAF_SCALE, _LEAF_AREA = 40, 50
 _EDGE_SIGMA = 1.5
 _SIZE_POWER = 0.25
@@ -35,13 +37,14 @@ _CROSSING = 1e6
 def region_levels(image: npt.NDArray[np.uint8], masks: Labels) -> list[Labels]:
     """Cut an image into nested regions, fine to coarse.
 
-    Parts hold 8, 4 and 2 times as many regions as there are masks, groups a half and a quarter.
+    Parts hold 8, 4 and 2 times as many regions as there are masks, groups a half and a quarter;
+    an image without any mask is cut as if it had a few.
 
     Parameters
     ----------
     image : (H, W, 3) uint8 array
     masks : (H, W) int32 array
-        Label image; what has no label counts as one more mask.
+        Label image; what has no label counts as one more mask. It may be empty.
 
     Returns
     -------
@@ -50,7 +53,7 @@ def region_levels(image: npt.NDArray[np.uint8], masks: Labels) -> list[Labels]:
     """
     leaves = _leaves(image, masks)
     graph = _RegionGraph(image, masks, leaves)
-    number = len(np.unique(masks))
+    number = len(np.unique(masks)) if masks.any() else _TYPICAL_MASKS
     wanted = {round(number * factor) for factor in (*_FINER, *_COARSER)}
     counts = sorted((each for each in wanted if each >= _FEWEST), reverse=True)
     return [roots[leaves] + 1 for roots in graph.cuts(counts)]

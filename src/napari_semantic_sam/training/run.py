@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 STATE_FILE = "last.ckpt"
 """Everything an exact resume needs; for the machine that wrote it."""
+
+UNTRAINED = "untrained"
+"""Entry of the record of a checkpoint that holds a network to begin with."""
 
 _FRESH = ("random", "imagenet")
 """Starts that are no checkpoint."""
@@ -81,6 +85,8 @@ def train(
         base=base.resolve(),
         seed=(config.seed, seen),
     )
+    if config.data.workers and multiprocessing.get_start_method() == "fork":
+        train_stream.read_ahead(config.data.workers)
     train_stream.check()
     held_out.check()
     harvest = Harvest(folder, starting_metadata(config, model))
@@ -156,11 +162,15 @@ def images_seen(state: Path) -> int:
 
 def starting_model(config: TrainConfig, base: Path) -> SemanticSAM:
     """Return the model a run starts from; files are relative to `base`."""
-    from napari_semantic_sam.model.loading import load_model
+    from napari_semantic_sam.model.loading import describe, load_model
 
     if config.start not in _FRESH:
         beside = base / config.start
-        return load_model(beside if beside.exists() else config.start, device="cpu")
+        start = beside if beside.exists() else config.start
+        # A packed network has not been trained: its batch normalisation has to learn, too.
+        return load_model(start, device="cpu").train(
+            describe(start).provenance.get(UNTRAINED, False)
+        )
     if config.preset not in PRESETS:
         raise UserError(f"There is no preset '{config.preset}'; choose one of {list(PRESETS)}.")
     model = SemanticSAM(PRESETS[config.preset])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import numpy.typing as npt
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.preparation import normalise
 from napari_semantic_sam.io.images import read_image, read_labels
-from napari_semantic_sam.io.pairs import PairedFiles, pair_files
+from napari_semantic_sam.io.pairs import PairedFiles, image_files, pair_files
 from napari_semantic_sam.training.augment import Labels, random_look, random_view
 from napari_semantic_sam.training.config import SourceConfig
 from napari_semantic_sam.training.records import Record, make_record
@@ -128,13 +130,21 @@ class FolderSource:
                     raise
                 self._leave_out(files, error)
 
-    def leave_out_unusable(self) -> None:
+    def read_ahead(self, processes: int = 1) -> None:
         """Read all files and leave out those that cannot be used, perhaps all of them."""
-        for files in list(self.files):
-            try:
-                self._load(files)
-            except UserError as error:
-                self._leave_out(files, error)
+        read_one = partial(_annotated_or_error, config=self.config)
+        if processes == 1:
+            self._take_over(map(read_one, list(self.files)))
+            return
+        with ProcessPoolExecutor(processes) as pool:
+            self._take_over(pool.map(read_one, self.files))
+
+    def _take_over(self, results: Iterable[Annotated | UserError]) -> None:
+        for files, result in zip(list(self.files), results, strict=True):
+            if isinstance(result, UserError):
+                self._leave_out(files, result)
+            else:
+                self._keep(files, result)
 
     def _leave_out(self, files: PairedFiles, why: UserError) -> None:
         print(f"Left out: {why}", file=sys.stderr, flush=True)
@@ -142,20 +152,44 @@ class FolderSource:
 
     def _load(self, files: PairedFiles) -> Annotated:
         if files.stem not in self._read:
-            image = read_image(files.image)
-            labels = [read_labels(path).astype(np.int32) for path in files.masks.values()]
-            _check(files, image, labels)
-            self._counts[files.stem] = int(np.count_nonzero(np.unique(labels[0])))
-            if labels[0].ndim == 2:
-                image = _as_bytes(image)
-                groups = [object_groups(labels[0])] if self.config.groups else []
-                regions = region_levels(image, labels[0]) if self.config.regions else []
-                labels += groups + regions
-            else:
-                for axis in range(3 if self.config.isotropic else 1):
-                    _as_bytes(image.take(0, axis))  # refuses planes that are too small
-            self._read[files.stem] = (image, labels)
+            self._keep(files, _annotated(files, self.config))
         return self._read[files.stem]
+
+    def _keep(self, files: PairedFiles, annotated: Annotated) -> None:
+        self._read[files.stem] = annotated
+        _, labels = annotated
+        self._counts[files.stem] = int(np.count_nonzero(np.unique(labels[0])))
+
+
+def _annotated(files: PairedFiles, config: SourceConfig) -> Annotated:
+    """Read an image and its label images, and make the granularities that nobody has drawn.
+
+    Raises
+    ------
+    UserError
+        If they cannot be read or do not fit together.
+    """
+    image = read_image(files.image)
+    labels = [read_labels(path).astype(np.int32) for path in files.masks.values()]
+    if not labels:
+        image = _as_bytes(image)
+        return image, region_levels(image, np.zeros(image.shape[:2], np.int32))
+    _check(files, image, labels)
+    if labels[0].ndim == 3:
+        for axis in range(3 if config.isotropic else 1):
+            _as_bytes(image.take(0, axis))  # refuses planes that are too small
+        return image, labels
+    image = _as_bytes(image)
+    groups = [object_groups(labels[0])] if config.groups else []
+    regions = region_levels(image, labels[0]) if config.regions else []
+    return image, labels + groups + regions
+
+
+def _annotated_or_error(files: PairedFiles, config: SourceConfig) -> Annotated | UserError:
+    try:
+        return _annotated(files, config)
+    except UserError as error:
+        return error
 
 
 def _check(files: PairedFiles, image: npt.NDArray[Any], labels: list[Labels]) -> None:
@@ -205,26 +239,43 @@ def folder_sources(
     base : Path
         What the folders in `config` are relative to.
     """
-    masks = {folder: base / folder for folder in config.masks}
-    if not masks:
-        raise UserError(f"The source {config.images} names no folder of masks; add 'masks'.")
-    found = pair_files(base / config.images, masks)
-    if found.unmatched:
-        names = ", ".join(found.unmatched)
-        print(f"Left out of {config.images}, without image or masks: {names}", file=sys.stderr)
-    pairs = found.files
+    pairs = annotated_files(config, base)
     kept = [zlib.crc32(pair.stem.encode()) % holdout == 0 for pair in pairs]
     natural = float(np.clip(1.0, *config.zoom))
     held = FolderSource(
         [pair for pair, keep in zip(pairs, kept, strict=True) if keep],
         replace(config, zoom=(natural, natural)),
     )
-    held.leave_out_unusable()
+    held.read_ahead()
     train = [pair for pair, keep in zip(pairs, kept, strict=True) if not keep]
     # Of too few images to keep one back, the report sees one that is trained on.
     train = train or held.files or pairs
     held.files = held.files or train[:1]
     return FolderSource(train, config, prefer_crowded=True), held
+
+
+def annotated_files(config: SourceConfig, base: Path) -> list[PairedFiles]:
+    """Return the images of a source with their masks, which it may do without for regions.
+
+    Raises
+    ------
+    UserError
+        If a folder is missing or named nowhere, or nothing in them matches.
+    """
+    if not config.masks and config.regions:
+        pictures = image_files(base / config.images)
+        return [PairedFiles(stem, pictures[stem], {}) for stem in sorted(pictures)]
+    if not config.masks:
+        raise UserError(
+            f"The source {config.images} names no folder of masks; add 'masks', or 'regions: true' "
+            "to learn from images without any."
+        )
+    masks = {folder: base / folder for folder in config.masks}
+    found = pair_files(base / config.images, masks)
+    if found.unmatched:
+        names = ", ".join(found.unmatched)
+        print(f"Left out of {config.images}, without image or masks: {names}", file=sys.stderr)
+    return found.files
 
 
 def _as_bytes(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
