@@ -197,6 +197,14 @@ def test_a_deep_negative_click_leads_to_the_mask_that_agrees_with_all_clicks():
     assert found(combined) == bytes_of(CELL, NUCLEUS)
 
 
+def test_the_mask_with_a_hole_under_a_deep_negative_click_is_on_the_list():
+    part = mask((12, 32, 48, 42))
+    masks = ((CELL, 0.9), (part, 0.6), (NUCLEUS, 0.8))
+    combined = asked(click((45, 36)), click(IN_NUCLEUS, False), masks=masks)
+    assert np.array_equal(shown(combined), part)
+    assert found(combined) == bytes_of(CELL & ~NUCLEUS, part)
+
+
 def test_where_no_mask_agrees_with_all_clicks_the_one_shown_is_cut():
     inclusion = mask((21, 12, 39, 26))
     masks = ((CELL, 0.9), (mask((40, 12, 48, 38)), 0.5), (inclusion, 0.9))

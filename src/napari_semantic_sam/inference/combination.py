@@ -10,7 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_semantic_sam.inference.correction import cut, extended, is_deep, minus, trimmed, united
+from napari_semantic_sam.inference.correction import (
+    cut,
+    extended,
+    is_deep,
+    minus,
+    trimmed,
+    united,
+    with_hole,
+)
 from napari_semantic_sam.inference.evidence import Evidence, Point, holds, read_evidence
 from napari_semantic_sam.inference.levels import first_distinct, with_repaired_levels
 from napari_semantic_sam.inference.prompt import Prompt
@@ -250,9 +258,12 @@ class _Group:
 def _corrected_mask(said: Said, answers: _Answers) -> list[Candidate]:
     """Return the mask of the first prompts, corrected by one further click after the other.
 
-    Nothing is returned if there are no such clicks, or nothing that could be corrected.
+    A last click that took another mask, because it was negative and deep inside, might have meant
+    a hole: the mask with the hole comes second. Nothing is returned if there are no such clicks,
+    or nothing that could be corrected.
     """
     mask: Candidate | None = None
+    other: Candidate | None = None
     for count in range(_first(said), len(said)):
         if mask is None:
             mask = next(iter(_Group.of(said[:count]).ranked(answers)), None)
@@ -260,8 +271,11 @@ def _corrected_mask(said: Said, answers: _Answers) -> list[Candidate]:
             prompt, evidence = said[count]
             group = _Group.of(said[: count + 1])
             for click in evidence.clicks:
+                other = None
+                if not prompt.positive and holds(mask, click) and is_deep(mask, click):
+                    other = with_hole(mask, click, answers.under[click], group.centres)
                 mask = _corrected(mask, click, prompt.positive, group, answers)
-    return [mask] if mask is not None and mask.area else []
+    return [each for each in (mask, other) if each is not None and each.area]
 
 
 def _first(said: Said) -> int:

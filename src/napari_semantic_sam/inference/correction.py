@@ -94,6 +94,21 @@ def cut(
 ) -> Candidate:
     """Take the smallest structure under a negative click out of a mask.
 
+    If there is none to take, the part that is nearer to the click than to anything wanted goes.
+    The parameters are those of `with_hole`.
+    """
+    rest = with_hole(mask, click, structures, wanted)
+    if rest is None:
+        nearer = mask.crop & _nearer(mask.box, click, wanted)
+        rest = _with(mask, mask.crop & ~nearer)
+    return rest
+
+
+def with_hole(
+    mask: Candidate, click: Point, structures: Iterable[Candidate], wanted: Sequence[Point]
+) -> Candidate | None:
+    """Take the smallest structure under a negative click out of a mask, if there is one.
+
     Parameters
     ----------
     mask : Candidate
@@ -101,8 +116,7 @@ def cut(
         In the mask.
     structures : iterable of Candidate
         That the network sees under the click; the ones that hold something wanted, or the
-        whole mask, do not count. If none is left, the part that is nearer to the click than
-        to anything wanted is taken.
+        whole mask, do not count.
     wanted : sequence of (y, x)
         As for `trimmed`.
     """
@@ -111,8 +125,7 @@ def cut(
             rest = minus(mask, structure)
             if rest.area:
                 return rest
-    nearer = mask.crop & _nearer(mask.box, click, wanted)
-    return _with(mask, mask.crop & ~nearer)
+    return None
 
 
 def minus(mask: Candidate, taken: CroppedMask) -> Candidate:
