@@ -10,8 +10,10 @@ repeated.
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +96,12 @@ def row(name: str, options: argparse.Namespace) -> dict[str, Any]:
     output = options.runs / name.replace(" ", "-")
     base = read_config(options.config)
     checkpoint = output / f"{base.name}.safetensors"
-    if not checkpoint.exists():
-        optimiser = replace(base.optimiser, warmup_steps=WARMUP_STEPS)
-        short = replace(base, images=options.images, optimiser=optimiser)
-        train(VARIANTS[name](short), options.config.parent, output=output)
+    optimiser = replace(base.optimiser, warmup_steps=WARMUP_STEPS)
+    short = replace(base, images=options.images, optimiser=optimiser)
+    variant = VARIANTS[name](short)
+    if not _is_done(checkpoint, variant):
+        shutil.rmtree(output, ignore_errors=True)
+        train(variant, options.config.parent, output=output)
     predictor = Predictor(load_model(checkpoint))
     seen = describe(checkpoint).provenance["report"]["images"]
     values: dict[str, Any] = {"variant": name, "images": seen}
@@ -105,6 +109,15 @@ def row(name: str, options: argparse.Namespace) -> dict[str, Any]:
         summary = _measured(predictor, options, set_name)
         values |= {shown: round(summary[key], 3) for key, shown in columns.items()}
     return values
+
+
+def _is_done(checkpoint: Path, variant: TrainConfig) -> bool:
+    """Whether a checkpoint is of this variant, trained to its end."""
+    if not checkpoint.exists():
+        return False
+    provenance = describe(checkpoint).provenance
+    was, wanted = (json.dumps(each) for each in (provenance["recipe"], asdict(variant)))
+    return was == wanted and provenance["report"]["images"] >= variant.images
 
 
 def _measured(predictor: Predictor, options: argparse.Namespace, name: str) -> Mapping[str, float]:

@@ -94,7 +94,7 @@ def measure(
         {"": folder / "masks"},
         protocol,
         level=level if protocol == "linking" else None,
-        axis=axis,
+        axis=axis if protocol == "linking" else None,
         progress=lambda done, count, stem: print(f"{name}: {stem}, {done + 1} of {count}"),
     )
     parts = [("all", report.summary)]

@@ -3,7 +3,7 @@
 Run from anywhere: ``python scripts/pack_training_data.py CONFIG FOLDER``. CONFIG is a training
 file; FOLDER receives its images as JPEG (stacks as TIFF), their label images as TIFF, the
 untrained network with its ImageNet backbone, and ``train.yaml``, the same training file with
-its paths changed. It refuses to leave more than 32 MB.
+its paths changed. It ends with an error if that is more than 32 MB.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import tifffile
 import yaml
 from PIL import Image
 
@@ -46,7 +47,7 @@ def main() -> None:
             entry["images"] = f"{names[folders]}/images"
             entry["masks"] = [f"{names[folders]}/{part}" for part in range(len(source.masks))]
     model = starting_model(config, options.config.parent)
-    metadata = starting_metadata(config, model)
+    metadata = starting_metadata(config, model, options.config.parent)
     metadata = replace(metadata, provenance={**metadata.provenance, UNTRAINED: True})
     save_checkpoint(options.folder / "start.safetensors", model, metadata)
     recipe["start"] = "start.safetensors"
@@ -76,7 +77,8 @@ def pack_files(files: PairedFiles, source: SourceConfig, target: Path) -> None:
     for folder, level in labels.items():
         write_labels(folder / f"{files.stem}.tif", level)
     if any(level.ndim == 3 for level in labels.values()):
-        write_labels(target / "images" / f"{files.stem}.tif", image)
+        path = target / "images" / f"{files.stem}.tif"
+        tifffile.imwrite(path, image, compression="zlib", photometric="minisblack")
         return
     pixels = normalise(image).round().astype(np.uint8)
     is_grey = (pixels == pixels[..., :1]).all()

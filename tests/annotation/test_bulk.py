@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sessions import SHAPE, candidate, facts
@@ -207,11 +209,21 @@ def test_labels_with_large_numbers_are_moved(several):
     assert ((several.levels.array(4) == 2) == third).all()
 
 
+def test_what_moving_labels_costs_is_told(several):
+    several.levels.add(candidate((0, 0, 3, 4), 3), 3, "click")
+    several.move_all(dict.fromkeys([(2, 1), (2, 3)], 3))
+    assert several.notice == "1 label lost pixels that were not free there."
+    several.undo()
+    several.options = replace(several.options, rule="replace")
+    several.move_all(dict.fromkeys([(2, 1), (2, 3)], 3))
+    assert several.notice == "1 label in the way is gone."
+
+
 def test_labels_without_room_stay_and_are_told_of(several):
     several.levels.add(candidate((0, 0, 10, 5), 3), 3, "click")
     several.move_all(dict.fromkeys([(2, 1), (2, 3)], 3))
     assert areas(several) == {1: 16, 2: 16}
-    assert several.notice.startswith("1 labels stayed")
+    assert several.notice.startswith("1 label stayed")
     with pytest.raises(UserError, match="was not moved"):
         several.move_all({(2, 1): 3})
 

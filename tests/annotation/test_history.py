@@ -10,7 +10,7 @@ from napari_semantic_sam.annotation.history import History
 
 
 def step(text, size=1):
-    pixels = np.zeros((1, size), dtype=np.uint8)
+    pixels = np.arange(size, dtype=np.uint8)[None]
     return Step(text, (LabelsChange(1, (0, 0, 1, size), pixels, pixels, (), ()),))
 
 
@@ -51,6 +51,15 @@ def test_the_oldest_steps_fall_out():
     while history.can_undo:
         undone.append(history.undo().text)
     assert undone == ["19", "18", "17", "16"]
+
+
+def test_filling_empty_background_takes_the_memory_of_what_came():
+    labels = np.arange(10_000, dtype=np.uint8).reshape(100, 100)
+    fill = LabelsChange(1, (0, 0, 100, 100), np.zeros_like(labels), labels, (), ())
+    assert 10_000 <= fill.nbytes < 10_100
+    assert not fill.before.any()
+    assert fill.before.shape == labels.shape
+    assert np.array_equal(fill.reversed().before, labels)
 
 
 def test_the_newest_step_stays_however_large():

@@ -114,6 +114,16 @@ def test_groups_that_stay_keep_their_state(clicked):
     assert clicked.current.shown is WHOLE
 
 
+def test_an_object_begun_anew_shows_the_most_promising_candidate(clicked):
+    best = clicked.current.shown
+    clicked.show(0)
+    assert clicked.current.shown is not best
+    clicked.set_prompts({})
+    clicked.set_prompts({1: (OTHER,)})
+    clicked.receive(1, (OTHER,), FOUND)
+    assert clicked.current.shown is best
+
+
 def test_another_prompt_in_a_group_asks_for_candidates_anew(clicked):
     clicked.show(0)
     clicked.set_prompts({1: (CLICK, click(9, 9, positive=False))})

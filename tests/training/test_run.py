@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from dataclasses import replace
 
@@ -85,6 +84,30 @@ def test_scores_are_trained_alone(trained, tmp_path):
     moved = {key for key, value in earlier.items() if not torch.equal(value, later[key])}
     assert moved
     assert all(".score_head." in key for key in moved)
+
+
+def test_a_run_is_not_written_over(trained, tmp_path):
+    config, checkpoint = trained
+    before = checkpoint.read_bytes()
+    with pytest.raises(UserError, match=r"holds a run already .*--resume.*--output"):
+        train(config, ".", output=checkpoint.parent)
+    assert checkpoint.read_bytes() == before
+
+
+@pytest.mark.parametrize("other", [{"part": "scores"}, {"start": "tiny"}, {"minutes": 5.0}])
+def test_a_run_goes_on_as_it_began(trained, other):
+    config, checkpoint = trained
+    ((name, _),) = other.items()
+    with pytest.raises(UserError, match=f"begun with {name} {getattr(config, name)}, not"):
+        train(replace(config, **other), ".", output=checkpoint.parent, resume=True)
+
+
+def test_what_suits_automatic_segmentation_is_taken_over(tmp_path):
+    config = replace(recipe(tmp_path), start="tiny", images=2)
+    ours, theirs = describe(train(config, ".", output=tmp_path / "out")), describe("tiny")
+    ours_level, theirs_level = (int(each.automatic["level"]) for each in (ours, theirs))
+    assert ours.level_order[ours_level - 1] == theirs.level_order[theirs_level - 1]
+    assert {**ours.automatic, "level": 1} == {**theirs.automatic, "level": 1}
 
 
 def test_counters_are_not_averaged(tmp_path):
@@ -194,18 +217,17 @@ def test_a_second_leg_starts_from_the_weights_of_the_first(trained, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file size limits are Unix's")
-def test_a_full_disk_is_said_and_what_was_written_before_stays(trained, tmp_path, capfd):
+def test_a_full_disk_is_said_and_what_was_written_before_stays(trained, capfd):
     import resource
 
     config, checkpoint = trained
-    folder = tmp_path / "out"
-    shutil.copytree(checkpoint.parent, folder)
+    folder = checkpoint.parent
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
         with pytest.raises(UserError, match=r"disk is full.*small\.safetensors"):
-            train(config, ".", output=folder, max_minutes=0.04)
+            train(config, ".", output=folder, max_minutes=0.04, resume=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

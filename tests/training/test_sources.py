@@ -153,6 +153,7 @@ def test_files_that_cannot_be_used_are_left_out_and_named(folder, capfd):
     (folder / "images" / "0.png").write_bytes(b"no picture")
     tifffile.imwrite(folder / "nuclei" / "3.tif", np.ones((5, 5), np.uint16))
     Image.fromarray(np.zeros((90, 110), np.uint16)).save(folder / "cells" / "5.png")
+    tifffile.imwrite(folder / "nuclei" / "5.tif", np.zeros((90, 110), np.uint16))
     (folder / "cells" / "7.png").unlink()
     (folder / "nuclei" / "7.tif").unlink()
     train, _ = folder_sources(source(), holdout=10**6, base=folder)
@@ -164,6 +165,33 @@ def test_files_that_cannot_be_used_are_left_out_and_named(folder, capfd):
     said = capfd.readouterr().err
     assert all(f"{number}.png" in said for number in (0, 3, 5))
     assert "7" in next(line for line in said.splitlines() if "without image or masks" in line)
+
+
+def test_an_image_without_objects_of_the_first_granularity_is_used(folder):
+    for path in (folder / "cells").iterdir():
+        Image.fromarray(np.zeros((90, 110), np.uint16)).save(path)
+    train, _ = folder_sources(source(zoom=(1.0, 1.0)), holdout=10**6, base=folder)
+    rng = np.random.default_rng(0)
+    assert all(len(train(rng, SIZE).masks) for _ in range(20))
+
+
+@pytest.mark.parametrize("processes", [None, 1, 2])
+def test_a_source_of_which_nothing_can_be_used_is_named(folder, processes):
+    for path in (folder / "cells").iterdir():
+        Image.fromarray(np.ones((5, 5), np.uint16)).save(path)
+    train, _ = folder_sources(source(), holdout=10**6, base=folder)
+    if processes:
+        train.read_ahead(processes)
+    with pytest.raises(UserError, match=r"same height|None of the files in images"):
+        train(np.random.default_rng(0), SIZE)
+
+
+def test_a_photograph_without_anything_in_it_is_left_out(folder, capfd):
+    Image.new("RGB", (110, 90), "white").save(folder / "images" / "2.png")
+    train, _ = folder_sources(SourceConfig(images="images", regions=True), 10**6, base=folder)
+    train.read_ahead()
+    assert "2" not in [files.stem for files in train.files]
+    assert "2.png shows too little" in capfd.readouterr().err
 
 
 def test_crowded_images_are_drawn_more_often(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import Event
 
 import dask.array as da
 import numpy as np
@@ -12,6 +13,7 @@ from annotating import begin, click
 from panel_actions import CELLS, messages
 from qtpy.QtCore import QThreadPool
 
+from napari_semantic_sam.annotation import journal_header
 from napari_semantic_sam.inference.tiles import ObjectSize
 
 
@@ -181,6 +183,39 @@ def test_a_journal_that_cannot_be_written_does_not_stop_the_work(
         annotator.keep()
         assert annotator.session.levels.rows(2)
         assert any("journals" in message for message in messages())
+
+
+def test_ending_does_not_wait_for_a_slow_file(annotator, viewer, qtbot, folder, monkeypatch):
+    may_read = Event()
+
+    def slow_hash(*given):
+        may_read.wait(30)
+        return "hash"
+
+    monkeypatch.setattr(journal_header, "picture_hash", slow_hash)
+    start(annotator, qtbot)
+    click(annotator, qtbot, 20, 30)
+    annotator.stop()
+    (path,) = [each for each in folder.glob("*.jsonl") if not each.read_bytes()]
+    may_read.set()
+    qtbot.waitUntil(lambda: b'"end"' in path.read_bytes())
+
+
+def test_level_layers_of_an_image_that_is_opened_again_belong_to_it(annotator, viewer, qtbot):
+    click(annotator, qtbot, 20, 30)
+    annotator.keep()
+    (layer,) = [each for each in viewer.layers if each.name == "cells · level 2"]
+    viewer.layers.remove("cells")
+    qtbot.waitUntil(lambda: annotator.session is None)
+    viewer.add_image(CELLS, name="cells")
+    start(annotator, qtbot)
+    assert annotator.session.levels.array(2).any()
+    assert sum(each.name.startswith("cells · level 2") for each in viewer.layers) == 1
+    click(annotator, qtbot, 45, 60)
+    annotator.keep()
+    assert layer.data[45, 60]
+    annotator.undo()
+    assert not layer.data[45, 60]
 
 
 def test_nothing_is_left_of_a_session_without_steps(annotator, folder):

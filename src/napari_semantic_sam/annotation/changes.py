@@ -59,7 +59,7 @@ class LabelsChange:
     @property
     def nbytes(self) -> int:
         """Memory it takes, roughly."""
-        pixels = sum(each.nbytes for each in (self.before, self.after) if each is not None)
+        pixels = sum(_bytes_of(each) for each in (self.before, self.after) if each is not None)
         return pixels + _BYTES_PER_ROW * (len(self.rows_before) + len(self.rows_after))
 
     @property
@@ -201,11 +201,18 @@ def compact(pixels: LabelArray) -> LabelArray:
     wanted = np.promote_types(np.min_scalar_type(smallest), np.min_scalar_type(largest))
     if wanted.kind not in "iu":  # int64 and uint64 have no common integer type
         wanted = pixels.dtype
+    if smallest == largest:  # as the background that a run fills: one value is enough
+        return np.broadcast_to(np.array(smallest, dtype=wanted), pixels.shape)
     if pixels.dtype == wanted and pixels.flags.owndata and not pixels.flags.writeable:
         return pixels  # it is one already
     copy = np.array(pixels, dtype=wanted)
     copy.flags.writeable = False
     return copy
+
+
+def _bytes_of(pixels: LabelArray) -> int:
+    """Return the memory that an array takes; one of a single value may be that value alone."""
+    return pixels.nbytes if any(pixels.strides) else pixels.itemsize
 
 
 def _indices(rows: tuple[LabelRow, ...]) -> set[int]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from napari_semantic_sam.annotation import acts, several
 from napari_semantic_sam.annotation.editing import Label, LabelEditing
+from napari_semantic_sam.annotation.lost import areas_around, count, told_losses
 from napari_semantic_sam.inference.cleanup import CleanUp
 
 
@@ -42,8 +43,14 @@ class SeveralEditing(LabelEditing):
         with self._edits() as edits:
             moved = several.move(edits, places, self.options.rule)
         left = sum(label[0] != level for label, level in places.items()) - len(moved)
-        notice = f"{left} labels stayed: there are labels already where they would go."
-        self._finish(f"move {_count(moved)}", edits, moved, notice if left else "")
+        areas = areas_around(edits.changes)
+        cut = sum(areas[place][1] < areas[label][0] for label, place in moved.items())
+        told = [
+            f"{count(left)} stayed: there are labels already where they would go." if left else "",
+            f"{count(cut)} lost pixels that were not free there." if cut else "",
+            told_losses(edits.changes, moved.keys() | set(moved.values())),
+        ]
+        self._finish(f"move {_count(moved)}", edits, moved, " ".join(filter(None, told)))
 
     def split_all(self, labels: Sequence[Label]) -> None:
         """Make each connected piece of labels one of its own, as one step; see `split`."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from napari_semantic_sam.annotation.changes import ChoiceChange, Step
 
-_LIMIT_BYTES = 64 * 2**20
+_LIMIT_BYTES = 256 * 2**20
 
 
 class History:

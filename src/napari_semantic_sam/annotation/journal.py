@@ -140,7 +140,7 @@ def lock_journal(path: Path) -> FileLock:
         If one does, or its folder cannot be used.
     """
     make_folder(path.parent)
-    lock = FileLock(f"{path}.lock", blocking=False)
+    lock = FileLock(f"{path}.lock", blocking=False, thread_local=False)
     try:
         lock.acquire()
     except Timeout as error:

@@ -156,7 +156,7 @@ class Prompting(SeveralEditing):
             after = {group: wanted.get(group, ()) for group in differ}
             change = PromptsChange(before, after, self.plane)
             choices = [
-                ChoiceChange(group, self._choices[group], Choice(level=self._level_of(group)))
+                ChoiceChange(group, self._choices[group], self._choice_for(group, after[group]))
                 for group in differ
                 if group in self._choices
             ]
@@ -210,6 +210,10 @@ class Prompting(SeveralEditing):
     @property
     def _prompts(self) -> tuple[Prompt, ...]:
         return () if self.active is None else self._groups.get(self.active, ())
+
+    def _choice_for(self, group: int, prompts: tuple[Prompt, ...]) -> Choice:
+        """Return where to begin with other prompts; without any, the number may be used anew."""
+        return Choice(level=self._level_of(group)) if prompts else Choice()
 
     def _level_of(self, group: int) -> int | None:
         """Return the level that the user went to among the candidates of a group."""

@@ -19,6 +19,7 @@ from napari_semantic_sam.annotation.commit import (
 )
 from napari_semantic_sam.annotation.edits import Edits, row_of
 from napari_semantic_sam.annotation.history import History
+from napari_semantic_sam.annotation.lost import told_losses
 from napari_semantic_sam.annotation.prompting import Prompting
 from napari_semantic_sam.annotation.propagating import Followed, Start
 from napari_semantic_sam.annotation.stepping import Label
@@ -167,7 +168,9 @@ class AnnotationSession(Prompting):
                 f"Label {index} of level {level} is the same as before. {followed.text}"
             )
         self._followed[level, index] = written
-        self._finish(f"propagate label {index} of level {level}", edits, notice=followed.text)
+        lost = told_losses(edits.changes, {(level, index)})
+        notice = f"{followed.text} {lost}".strip()
+        self._finish(f"propagate label {index} of level {level}", edits, notice=notice)
 
     def _known(self, level: int, index: int, begin: PlaneIndex) -> dict[int, CroppedMask]:
         """Return the masks of a label, by slice, that no run wrote and that of where one begins."""

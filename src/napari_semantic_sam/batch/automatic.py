@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import napari_semantic_sam
 from napari_semantic_sam.batch.files import SegmentReport, segment_each
 from napari_semantic_sam.batch.guiding import Wishes
 from napari_semantic_sam.batch.output import Output
@@ -70,7 +73,8 @@ def segment_everything(
     has a row for each object, see `measure_objects`. Planes that `form` streams become
     ``<stem>_level<k>.ome.zarr`` instead. A picture that cannot be segmented is reported and
     leaves earlier results of it as they were; the others go on. A picture that an earlier run
-    segmented in the same way, and wholly, is not segmented again.
+    segmented in the same way, and wholly, is not segmented again, unless its results were changed
+    since. Results of an earlier run that nobody changed go where the new ones have no such file.
 
     Parameters
     ----------
@@ -126,17 +130,28 @@ class _Job:
     def segment(self, stem: str, path: Path) -> SegmentReport:
         """Segment one picture, or find out that it is done."""
         print_of = self._fingerprint(path)
-        before = self.journal.done(stem, print_of)
-        if before is not None:
+        before = self.journal.known(stem)
+        present = {name for name, facts in before.files.items() if facts == self._facts(name)}
+        is_done = before.fingerprint == print_of != "" and present == before.files.keys()
+        if is_done:
             targets = tuple(self.folder / name for name in before.files)
-            if all(target.exists() for target in targets):
-                return SegmentReport(path, targets, before.masks, done_before=True)
+            return SegmentReport(path, targets, before.masks, done_before=True)
         with open_picture(path, self.options) as picture:
             report = self._segment(path, picture, lambda name: self.folder / f"{stem}_{name}")
+        files = {file.name: self._facts(file.name) for file in report.files}
+        for name in present - files.keys():  # beside the new ones they would contradict them
+            _remove(self.folder / name)
         if not report.skipped:
-            files = tuple(file.name for file in report.files)
             self.journal.add(stem, _Done(print_of, report.masks, files))
         return report
+
+    def _facts(self, name: str) -> tuple[int, ...]:
+        """Return what tells whether a written file is still the same; nothing if it is gone."""
+        try:
+            found = (self.folder / name).stat()
+        except OSError:
+            return ()
+        return (found.st_size, found.st_mtime_ns)
 
     def _segment(
         self, path: Path, picture: Picture, target: Callable[[str], Path]
@@ -197,6 +212,7 @@ class _Job:
         except OSError:  # reading it will say it better
             return ""
         how = [
+            napari_semantic_sam.__version__,
             str(path.resolve()),
             facts,
             self.predictor.model.checkpoint_hash,
@@ -212,11 +228,11 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Done:
-    """How a picture was segmented, the number of its masks, and the names of its files."""
+    """How a picture was segmented, the number of its masks, and its files as they were written."""
 
-    fingerprint: str
-    masks: int
-    files: tuple[str, ...]
+    fingerprint: str = ""
+    masks: int = 0
+    files: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 class _Journal:
@@ -231,15 +247,21 @@ class _Journal:
             try:
                 entry = json.loads(line)
                 self._done[entry["picture"]] = _Done(
-                    entry["fingerprint"], int(entry["masks"]), tuple(map(str, entry["files"]))
+                    entry["fingerprint"],
+                    int(entry["masks"]),
+                    {name: tuple(facts) for name, facts in entry["files"].items()},
                 )
-            except (ValueError, KeyError, TypeError):  # the end of a run that was cut off
+            except (
+                ValueError,
+                KeyError,
+                TypeError,
+                AttributeError,
+            ):  # the end of a run that was cut off
                 continue
 
-    def done(self, stem: str, fingerprint: str) -> _Done | None:
-        """Return what is known about a picture; None if it is not done in this way."""
-        known = self._done.get(stem)
-        return known if known and known.fingerprint == fingerprint != "" else None
+    def known(self, stem: str) -> _Done:
+        """Return how a picture was segmented last."""
+        return self._done.get(stem, _Done())
 
     def add(self, stem: str, done: _Done) -> None:
         """Note that a picture is done.
@@ -256,6 +278,15 @@ class _Journal:
                 file.write("\n" * _ends_within_a_line(self._path) + json.dumps(entry) + "\n")
         except OSError as error:
             raise UserError(f"{self._path} could not be written ({error.strerror}).") from error
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder that is one; what cannot be removed stays."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with suppress(OSError):
+        path.unlink()
 
 
 def _ends_within_a_line(path: Path) -> bool:

@@ -93,7 +93,9 @@ def random_view(
     rng : numpy.random.Generator
     """
     side = size / math.exp(rng.uniform(math.log(zoom[0]), math.log(zoom[1])))
-    centre = _object_pixel(labels[int(rng.integers(len(labels)))], rng)
+    first = int(rng.integers(len(labels)))
+    drawn = [*labels[first:], *labels[:first]]
+    centre = _object_pixel(next((level for level in drawn if level.any()), drawn[0]), rng)
     shift = rng.uniform(-0.35, 0.35, 2) * side
     height, width = labels[0].shape
     return View(

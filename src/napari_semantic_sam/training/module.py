@@ -74,8 +74,15 @@ class TrainingModule(lightning.LightningModule):
         return batch.to(device)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the time and images spent, so that a resumed run goes on where it was."""
-        checkpoint["spent"] = {"seconds": self.clock.seconds(), "images": self.images_seen}
+        """Keep the time and images spent, so that a resumed run goes on as it was."""
+        begun = {
+            name: getattr(self.config, name) for name in ("start", "part", "minutes", "images")
+        }
+        checkpoint["spent"] = {
+            "seconds": self.clock.seconds(),
+            "images": self.images_seen,
+            "begun": begun,
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the time and images spent."""

@@ -62,9 +62,16 @@ class HeldOut:
     def describe(
         self, metadata: CheckpointMetadata, report: Mapping[str, Any]
     ) -> CheckpointMetadata:
-        """Return the record of a checkpoint with these measurements."""
+        """Return the record of a checkpoint with these measurements.
+
+        The level to score in automatic segmentation stays with its token.
+        """
         provenance = {**metadata.provenance, "report": dict(report)}
-        return replace(metadata, level_order=self.level_order(), provenance=provenance)
+        order, automatic = self.level_order(), dict(metadata.automatic)
+        if "level" in automatic:
+            token = metadata.level_order[int(automatic["level"]) - 1]
+            automatic["level"] = order.index(token) + 1
+        return replace(metadata, level_order=order, provenance=provenance, automatic=automatic)
 
 
 @torch.no_grad()

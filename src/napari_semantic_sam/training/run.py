@@ -75,8 +75,12 @@ def train(
     base = Path(base)
     folder = make_folder(output if output is not None else Path("runs") / config.name)
     state = folder / STATE_FILE
+    if resume:
+        check_same_run(config, state)
+    else:
+        _check_free(folder, config.name)
     # A resumed run must not see again the images it began with.
-    seen = images_seen(state) if resume else 0
+    seen = _spent(state)["images"] if resume else 0
     lightning.seed_everything(config.seed)
     model = starting_model(config, base)
     train_stream, held_out = build_streams(
@@ -89,7 +93,7 @@ def train(
         train_stream.read_ahead(config.data.workers)
     train_stream.check()
     held_out.check()
-    harvest = Harvest(folder, starting_metadata(config, model))
+    harvest = Harvest(folder, starting_metadata(config, model, base))
     with warnings.catch_warnings():
         # A checkpoint comes in evaluation mode: its batch normalisation keeps its statistics.
         warnings.filterwarnings("ignore", r"Found \d+ module\(s\) in eval mode")
@@ -142,20 +146,41 @@ def make_trainer(
     )
 
 
-def images_seen(state: Path) -> int:
-    """Return how many images the run had seen that left a state.
+def check_same_run(config: TrainConfig, state: Path) -> None:
+    """See that a run goes on as it began: its start, part and length.
 
     Raises
     ------
     UserError
-        If there is no state, or it cannot be read.
+        If it does not, there is no state, or it cannot be read.
     """
+    for name, begun in _spent(state)["begun"].items():
+        if begun != getattr(config, name):
+            raise UserError(
+                f"The run in {state.parent} was begun with {name} {begun}, not "
+                f"{getattr(config, name)}; resume it with the same, or give another --output to "
+                "start afresh."
+            )
+
+
+def _check_free(folder: Path, name: str) -> None:
+    for file in (STATE_FILE, f"{name}.safetensors"):
+        if (folder / file).exists():
+            raise UserError(
+                f"{folder} holds a run already ({file}); go on with it by --resume, or give "
+                "another folder with --output."
+            )
+
+
+def _spent(state: Path) -> dict[str, Any]:
+    """Return what a run had used that left a state, and how it began."""
     import torch
 
     if not state.exists():
         raise UserError(f"There is no {state.name} in {state.parent} to resume from; start afresh.")
     try:
-        return int(torch.load(state, weights_only=True)["spent"]["images"])
+        spent: dict[str, Any] = torch.load(state, weights_only=True)["spent"]
+        return {"images": int(spent["images"]), "begun": dict(spent["begun"])}
     except (OSError, EOFError, RuntimeError, KeyError, TypeError, UnpicklingError) as error:
         raise UserError(f"{state} is damaged and cannot be resumed from; start afresh.") from error
 
@@ -165,8 +190,7 @@ def starting_model(config: TrainConfig, base: Path) -> SemanticSAM:
     from napari_semantic_sam.model.loading import describe, load_model
 
     if config.start not in _FRESH:
-        beside = base / config.start
-        start = beside if beside.exists() else config.start
+        start = _start_of(config, base)
         # A packed network has not been trained: its batch normalisation has to learn, too.
         return load_model(start, device="cpu").train(
             describe(start).provenance.get(UNTRAINED, False)
@@ -181,9 +205,20 @@ def starting_model(config: TrainConfig, base: Path) -> SemanticSAM:
     return model
 
 
-def starting_metadata(config: TrainConfig, model: SemanticSAM) -> CheckpointMetadata:
-    """Return the record of a checkpoint before it has been measured."""
+def _start_of(config: TrainConfig, base: Path) -> Path | str:
+    beside = base / config.start
+    return beside if beside.exists() else config.start
+
+
+def starting_metadata(config: TrainConfig, model: SemanticSAM, base: Path) -> CheckpointMetadata:
+    """Return the record of a checkpoint before it has been measured.
+
+    What suits automatic segmentation is that of the start until somebody looks again.
+    """
+    from napari_semantic_sam.model.loading import describe
+
     recipe: dict[str, Any] = asdict(config)
+    is_fresh = config.start in _FRESH
     return CheckpointMetadata(
         name=config.name,
         config=model.config,
@@ -194,6 +229,7 @@ def starting_metadata(config: TrainConfig, model: SemanticSAM) -> CheckpointMeta
         provenance={
             "recipe": recipe,
             "seed": config.seed,
-            "start_weights": None if config.start in _FRESH else model.checkpoint_hash,
+            "start_weights": None if is_fresh else model.checkpoint_hash,
         },
+        automatic={} if is_fresh else describe(_start_of(config, base)).automatic,
     )

@@ -105,7 +105,8 @@ class FolderSource:
         files, (image, labels) = self._chosen_file(rng)
         if labels[0].ndim == 3:
             axis = int(rng.integers(3)) if self.config.isotropic else 0
-            occupied = np.flatnonzero(labels[0].any(axis=tuple({0, 1, 2} - {axis})))
+            others = tuple({0, 1, 2} - {axis})
+            occupied = np.flatnonzero(np.any([level.any(axis=others) for level in labels], axis=0))
             plane = int(rng.choice(occupied))
             image = _as_bytes(image.take(plane, axis))
             labels = [np.take(level, plane, axis) for level in labels]
@@ -121,6 +122,8 @@ class FolderSource:
         return files, annotated
 
     def _any_file(self, rng: np.random.Generator) -> tuple[PairedFiles, Annotated]:
+        if not self.files:
+            raise UserError(f"None of the files in {self.config.images} can be used, see above.")
         while True:
             files = self.files[int(rng.integers(len(self.files)))]
             try:
@@ -158,7 +161,8 @@ class FolderSource:
     def _keep(self, files: PairedFiles, annotated: Annotated) -> None:
         self._read[files.stem] = annotated
         _, labels = annotated
-        self._counts[files.stem] = int(np.count_nonzero(np.unique(labels[0])))
+        drawn = labels[: max(1, len(files.masks))]  # what was made of them says nothing new
+        self._counts[files.stem] = max(int(np.unique(level[level > 0]).size) for level in drawn)
 
 
 def _annotated(files: PairedFiles, config: SourceConfig) -> Annotated:
@@ -173,7 +177,10 @@ def _annotated(files: PairedFiles, config: SourceConfig) -> Annotated:
     labels = [read_labels(path).astype(np.int32) for path in files.masks.values()]
     if not labels:
         image = _as_bytes(image)
-        return image, region_levels(image, np.zeros(image.shape[:2], np.int32))
+        regions = region_levels(image, np.zeros(image.shape[:2], np.int32))
+        if not regions:
+            raise UserError(f"{files.image} shows too little to be cut into regions.")
+        return image, regions
     _check(files, image, labels)
     if labels[0].ndim == 3:
         for axis in range(3 if config.isotropic else 1):
@@ -199,7 +206,7 @@ def _check(files: PairedFiles, image: npt.NDArray[Any], labels: list[Labels]) ->
             f"{files.image} has shape {image.shape} but its masks do not; "
             "give masks of the same height and width."
         )
-    if not labels[0].any():
+    if not any(level.any() for level in labels):
         raise UserError(f"The masks of {files.image} are empty; label an object in them.")
 
 

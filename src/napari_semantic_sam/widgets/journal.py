@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 from napari.utils.notifications import show_error, show_warning
@@ -62,6 +63,10 @@ class _Restored:
     def path(self) -> Path:
         """The journal."""
         return self.recording.path
+
+
+_SECONDS_TO_CLOSE = 0.05
+"""So long the window may stand still while a journal is finished."""
 
 
 class JournalKeeper(QObject):
@@ -127,7 +132,10 @@ class JournalKeeper(QObject):
             self._job = None
         if recorded:
             recorded.session.listeners.remove(recorded.journal.write)
-            recorded.journal.close()
+            # Its first line may wait for a slow file; then the thread goes on by itself.
+            closing = Thread(target=recorded.journal.close, name="end of a journal")
+            closing.start()
+            closing.join(_SECONDS_TO_CLOSE)
         self._set_offer(None)
 
     def restore(self) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 
 from qtpy.QtCore import QCoreApplication, QObject, QThreadPool, Signal
 
+_FEWEST_THREADS = 6
+"""A run on the whole image, one along a stack, and the short jobs of a click beside them."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -74,7 +77,10 @@ class Job(QObject):
 
     def start(self) -> None:
         """Run on the next free thread."""
-        QThreadPool.globalInstance().start(self._run)
+        pool = QThreadPool.globalInstance()
+        # Qt has one thread per core: a long run on a small computer would keep clicks waiting.
+        pool.setMaxThreadCount(max(_FEWEST_THREADS, pool.maxThreadCount()))
+        pool.start(self._run)
 
     def cancel(self) -> None:
         """Ask the work to stop, and say nothing more to the owner."""
