@@ -192,6 +192,7 @@ def test_ending_does_not_wait_for_a_slow_file(annotator, viewer, qtbot, folder, 
         may_read.wait(30)
         return "hash"
 
+    qtbot.waitUntil(lambda: all(each.read_bytes() for each in folder.glob("*.jsonl")))
     monkeypatch.setattr(journal_header, "picture_hash", slow_hash)
     start(annotator, qtbot)
     click(annotator, qtbot, 20, 30)
