@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from napari_semantic_sam.batch.files import SegmentReport
     from napari_semantic_sam.batch.output import Form
 
+_ZARR_ABOVE = 67.0
+"""Megapixels: 8192², about half a gigabyte of labels at six levels."""
+
 
 def segment(
     images: Annotated[
@@ -92,7 +95,7 @@ def segment(
             help="With --automatic: megapixels of a plane above which it is segmented and written "
             "part by part, as zarr, so that it need not fit memory.",
         ),
-    ] = 67.0,
+    ] = _ZARR_ABOVE,
 ) -> None:
     """Segment the same clicks and boxes in pictures, or everything in them.
 
@@ -103,6 +106,8 @@ def segment(
     from napari_semantic_sam.batch.object_scale import ObjectScale
     from napari_semantic_sam.batch.output import Output
     from napari_semantic_sam.batch.pictures import PictureOptions
+    from napari_semantic_sam.io.files import make_folder
+    from napari_semantic_sam.io.pairs import by_stem
 
     clicks = [(y, x) for y, x in _coordinates("--points", points, "y,x")]
     corners = [(y0, x0, y1, x1) for y0, x0, y1, x1 in _coordinates("--boxes", boxes, "y0,x0,y1,x1")]
@@ -112,16 +117,22 @@ def segment(
     if automatic and (clicks or corners):
         raise UserError("--automatic finds everything by itself; leave out --points and --boxes.")
     form = Output(cast("Form", output_format), round(zarr_above * 1e6))
-    of_automatic = wanted or measure or sizes or region or not link or output_format != "auto"
+    is_formed = output_format != "auto" or zarr_above != _ZARR_ABOVE
+    of_automatic = wanted or measure or sizes or region or not link or is_formed
     if not automatic and of_automatic:
         raise UserError(
-            "--levels, --sizes, --region, --measure, --no-link and --output-format belong to "
-            "--automatic; add it or leave them out."
+            "--levels, --sizes, --region, --measure, --no-link, --output-format and --zarr-above "
+            "belong to --automatic; add it or leave them out."
         )
 
     wishes = Wishes(sizes, region)
-    wishes.check()  # now, as loading the model takes longer
+    # All this now, as loading the model takes longer.
+    wishes.check()
     seen.check()
+    if not (automatic or clicks or corners):
+        raise UserError("Give at least one click or box by --points or --boxes, or --automatic.")
+    by_stem(images)
+    make_folder(output)
 
     predictor = load_predictor(model, device)
     if automatic:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -279,6 +280,57 @@ def test_a_huge_constant_plane_is_black_and_one_without_values_an_error():
     nothing = ImageSource((Slide(np.nan, np.float32, square=False),), "YX", name="slide").plane()
     with pytest.raises(UserError, match="slide has no finite value"):
         _ = nothing.limits
+
+
+def test_tissue_on_a_tinted_slide_is_visible():
+    """Its colours differ, but nothing else does in the blocks that are looked at first."""
+    slide = np.empty((5000, 5000, 3), np.uint8)
+    slide[:] = (242, 240, 243)
+    slide[850:1100, 850:1100] = np.random.default_rng(0).integers(60, 200, (250, 250, 3))
+    plane = ImageSource((slide,), "YXS").plane()
+    values = plane.read((900, 900, 1000, 1000))
+    assert values.std() > 20
+
+
+def test_colour_on_a_grey_slide_stays():
+    grey = np.random.default_rng(0).integers(60, 200, (5000, 5000), np.uint8)
+    slide = np.stack([grey] * 3, axis=-1)
+    as_before = ImageSource((slide.copy(),), "YXS").plane().read((0, 0, 50, 50))
+    slide[900:1000, 900:1000] = (130, 20, 20)
+    plane = ImageSource((slide,), "YXS").plane()
+    red, green, _ = np.moveaxis(plane.read((900, 900, 1000, 1000)), -1, 0)
+    assert (red - green).min() > 50
+    np.testing.assert_allclose(plane.read((0, 0, 50, 50)), as_before, atol=1e-3)
+
+
+class HalfEmpty:
+    """Two channels that are computed as they are read, the second one without light."""
+
+    def __init__(self, side):
+        self.shape, self.dtype, self.ndim = (2, side, side), np.dtype(np.uint16), 3
+        self._first = Counting((side, side))
+
+    def __getitem__(self, key):
+        first = self._first[key[1:]]
+        return np.stack([first, np.zeros_like(first)])[key[0]]
+
+
+def test_an_empty_channel_does_not_fill_the_memory():
+    plane = ImageSource((HalfEmpty(6000),), "CYX").plane()
+    tracemalloc.start()
+    first, second = plane.limits
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert first[1] - first[0] > 3900
+    assert second == (0, 0)
+    assert peak < 6000 * 6000
+
+
+def test_a_channel_without_values_is_named():
+    image = np.stack([np.arange(400.0).reshape(20, 20), np.full((20, 20), np.nan)])
+    plane = ImageSource((image,), "CYX", name="cells.tif").plane()
+    with pytest.raises(UserError, match=r"cells\.tif, the 2\. of its 2 channels, has no finite"):
+        _ = plane.limits
 
 
 def test_the_coarse_level_of_a_huge_pyramid_is_enough_for_the_contrast():

@@ -202,23 +202,6 @@ def test_ending_does_not_wait_for_a_slow_file(annotator, viewer, qtbot, folder, 
     qtbot.waitUntil(lambda: b'"end"' in path.read_bytes())
 
 
-def test_level_layers_of_an_image_that_is_opened_again_belong_to_it(annotator, viewer, qtbot):
-    click(annotator, qtbot, 20, 30)
-    annotator.keep()
-    (layer,) = [each for each in viewer.layers if each.name == "cells · level 2"]
-    viewer.layers.remove("cells")
-    qtbot.waitUntil(lambda: annotator.session is None)
-    viewer.add_image(CELLS, name="cells")
-    start(annotator, qtbot)
-    assert annotator.session.levels.array(2).any()
-    assert sum(each.name.startswith("cells · level 2") for each in viewer.layers) == 1
-    click(annotator, qtbot, 45, 60)
-    annotator.keep()
-    assert layer.data[45, 60]
-    annotator.undo()
-    assert not layer.data[45, 60]
-
-
 def test_nothing_is_left_of_a_session_without_steps(annotator, folder):
     annotator.stop()
     assert list(folder.iterdir()) == []

@@ -86,6 +86,7 @@ def measure_contrast(
     is_colour: bool,
     contrast_limits: tuple[float, float] | None = None,
     name: str = "The picture",
+    is_whole: bool = True,
 ) -> Contrast:
     """Choose what becomes black and white, as `normalise` describes.
 
@@ -99,23 +100,30 @@ def measure_contrast(
         See `checked_limits`.
     name : str
         Of the picture, as errors begin with it.
+    is_whole : bool
+        Whether `planes` are all there is. What is grey in a sample may have colours elsewhere: it
+        is stretched as a grey picture, but its colours stay.
 
     Raises
     ------
     UserError
-        If no value is finite.
+        If no value of a channel is finite.
     """
-    is_grey = is_colour and bool((planes == planes[..., :1]).all())
-    if is_grey:
+    looks_grey = is_colour and bool((planes == planes[..., :1]).all())
+    is_grey = looks_grey and is_whole
+    if looks_grey:
         planes = planes[..., :1]
     if contrast_limits is not None:
         return Contrast((Stretch(*contrast_limits, _floor(planes, name)),), is_grey)
-    if is_colour and not is_grey:
+    if is_colour and not looks_grey:
         return Contrast((_measured(planes, name, is_colour=True),))
-    return Contrast(
-        tuple(_measured(plane, name, is_colour=False) for plane in np.moveaxis(planes, -1, 0)),
-        is_grey,
-    )
+    count = planes.shape[-1]
+    names = [f"{name}, the {number}. of its {count} channels," for number in range(1, count + 1)]
+    stretches = [
+        _measured(plane, each if count > 1 else name, is_colour=False)
+        for plane, each in zip(np.moveaxis(planes, -1, 0), names, strict=True)
+    ]
+    return Contrast(tuple(stretches), is_grey)
 
 
 def checked_limits(limits: tuple[float, float]) -> tuple[float, float]:

@@ -119,6 +119,8 @@ def _vertices(prompt: Prompt) -> npt.NDArray[np.float64]:
 
 def _along(vertices: npt.NDArray[np.float64], shape: Shape) -> tuple[Point, ...]:
     """Spread clicks evenly along a line, each in a pixel of its own inside the picture."""
+    if not len(vertices):
+        raise UserError("The scribble has no points; draw it on the structure.")
     lengths = np.hypot(*np.diff(vertices, axis=0).T)
     travelled = np.concatenate([[0.0], np.cumsum(lengths)])
     places = travelled[-1] * (np.arange(_CLICKS_OF_A_SCRIBBLE) + 0.5) / _CLICKS_OF_A_SCRIBBLE

@@ -14,7 +14,7 @@ from napari_semantic_sam.model.checkpoint import (
     read_published_metadata,
 )
 from napari_semantic_sam.model.download import Progress, download
-from napari_semantic_sam.model.metadata import CheckpointMetadata, read_metadata
+from napari_semantic_sam.model.metadata import CheckpointMetadata, read_metadata, unreadable
 from napari_semantic_sam.model.registry import REGISTRY, RegistryEntry, list_checkpoints
 from napari_semantic_sam.model.semantic_sam import SemanticSAM
 
@@ -73,6 +73,8 @@ def checkpoint_path(
     """
     found = _find(name_or_path)
     if isinstance(found, Path):
+        if not found.is_file():
+            raise unreadable(found, FileNotFoundError())
         return found
     path = found.path()
     if found.url is not None:

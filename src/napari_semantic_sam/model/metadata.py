@@ -39,8 +39,9 @@ class CheckpointMetadata:
         Plain data: data sets, recipe, seed, numbers, hash of a source file.
     automatic : mapping of str to number
         What suits automatic segmentation, found on training images: ``"level"``, the level
-        to score, and any of ``"level_step"``, ``"predicted_iou"``, ``"stability"`` and
-        ``"spacing"``; empty when nobody has looked.
+        to score, and any of ``"level_step"``, ``"predicted_iou"``, ``"stability"``,
+        ``"spacing"`` and ``"closer_below"``, the diameter in pixels below which objects are
+        looked at again at twice the scale; empty when nobody has looked.
     format_version : int
 
     Raises

@@ -155,19 +155,6 @@ def level_layers(
     return found
 
 
-def claim_orphans(layers: Sequence[Layer], image: Image, shape: tuple[int, ...]) -> None:
-    """Make level layers of an image that is gone those of one with its name and shape.
-
-    Whoever removes an image and opens its file again goes on where they were.
-    """
-    present = pictures(layers)
-    for layer in layers:
-        record = record_of(layer)
-        is_orphan = "level" in record and not any(belongs_to(layer, each) for each in present)
-        if is_orphan and record["image"] == image.name and layer.data.shape == shape:
-            note(layer, {"image_id": identity(image)["image_id"]})
-
-
 def note(layer: Layer, facts: Mapping[str, Any]) -> None:
     """Add facts to our record in a layer's metadata."""
     layer.metadata[METADATA_KEY] = {**record_of(layer), **facts}

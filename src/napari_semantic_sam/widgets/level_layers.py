@@ -139,7 +139,6 @@ class LevelLayers:
     def _begin(self) -> None:
         """Bring layers and a session that has labels already, or none, together."""
         present = self._session.levels.levels
-        make.claim_orphans(self._layers, self._image, self._frame.own_lengths)
         found = make.level_layers(self._layers, self._image, self._frame.own_lengths)
         for level, layer in sorted(found.items()):  # so that parents are looked for once
             if level not in present:

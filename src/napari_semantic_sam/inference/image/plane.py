@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -179,6 +179,7 @@ class Plane:
             is_colour=self.is_colour,
             contrast_limits=self.contrast_limits,
             name=self.name,
+            is_whole=_pixels(self.levels[0]) <= _WHOLE,
         )
         return contrast, digest.hexdigest()
 
@@ -203,18 +204,15 @@ class Plane:
             if count * _BLOCK_SIDE >= max(level.shape):
                 break
             count *= 2
-            known = sample[:1]
-            varied = [each for each in _blocks(level, count) if _says_more(each, known)]
-            sample = np.concatenate([known, *varied])
+            known, flat = sample[:1], _flat_channels(sample)
+            varied = (each for each in _blocks(level, count) if _says_more(each, known, flat))
+            sample = np.concatenate([sample, *_at_most(varied, _WHOLE)])
         return sample
 
     def _is_flat(self, sample: npt.NDArray[Any]) -> bool:
-        """Tell whether what has a contrast of its own has no two different finite values."""
-        together = sample.reshape(1, -1) if self.is_colour else np.moveaxis(sample, -1, 0)
-        return any(
-            finite.size == 0 or finite.min() == finite.max()
-            for finite in (values[np.isfinite(values)] for values in together)
-        )
+        """Tell whether a channel, or all colours, have no two different finite values."""
+        flat = _flat_channels(sample)
+        return bool(flat.all() if self.is_colour else flat.any())
 
 
 def _working(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -225,8 +223,28 @@ def _pixels(level: LevelPlane) -> int:
     return level.shape[0] * level.shape[1]
 
 
-def _says_more(block: npt.NDArray[Any], known: npt.NDArray[Any]) -> bool:
-    return bool((np.isfinite(block) & (block != known)).any())
+def _flat_channels(sample: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Tell which channels have no two different finite values."""
+    channels = [values[np.isfinite(values)] for values in np.moveaxis(sample, -1, 0)]
+    return np.array([each.size == 0 or each.min() == each.max() for each in channels])
+
+
+def _says_more(
+    block: npt.NDArray[Any], known: npt.NDArray[Any], flat: npt.NDArray[np.bool_]
+) -> bool:
+    """Whether a block varies in the channels that are flat so far."""
+    values = block[..., flat]
+    return bool((np.isfinite(values) & (values != known[..., flat])).any())
+
+
+def _at_most(blocks: Iterable[npt.NDArray[Any]], pixels: int) -> Iterator[npt.NDArray[Any]]:
+    """Yield blocks until they hold so many pixels: enough for a contrast."""
+    held = 0
+    for block in blocks:
+        yield block
+        held += len(block)
+        if held >= pixels:
+            return
 
 
 def _blocks(level: LevelPlane, count: int) -> Iterator[npt.NDArray[Any]]:
