@@ -53,6 +53,25 @@ def test_what_a_plane_does_not_allow_is_said(text, sentence):
         ObjectScale(text).of(None)
 
 
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (
+            {},
+            "3 planes are, and they are taken for channels; if they are slices, give the axes ZYX",
+        ),
+        ({"axes": "ZYX"}, ""),
+        ({"axes": "CYX"}, ""),
+    ],
+)
+def test_axes_that_were_guessed_are_said(tmp_path, said, sentence):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((3, 90, 80), np.uint16), photometric="minisblack")
+    with open_picture(path, PictureOptions(**said)) as picture:
+        assert len(picture.notices) == bool(sentence)
+        assert all(sentence in each and str(path) in each for each in picture.notices)
+
+
 def test_every_picture_comes_with_what_the_wish_means_for_it(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.zeros((90, 80), np.uint8))

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from napari_semantic_sam.batch.object_scale import ObjectScale
 from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.inference.image.axes import guess_axes
+from napari_semantic_sam.inference.image.axes import Axes, doubt_about, guess_axes
 from napari_semantic_sam.inference.image.source import ImageSource
 from napari_semantic_sam.inference.label_parts import PlaneIndex
-from napari_semantic_sam.io.opening import Scale, open_image
+from napari_semantic_sam.io.opening import OpenedImage, Scale, open_image
 
 
 @dataclass(frozen=True)
@@ -86,14 +86,11 @@ def open_picture(path: Path, options: PictureOptions) -> Iterator[Picture]:
         If it cannot be opened, or the options do not fit it.
     """
     with open_image(path) as opened:
-        finest = opened.levels[0]
         channels = None if options.channels is None else tuple(options.channels)
+        axes, doubts = _axes(opened, options, path)
         source = ImageSource(
             opened.levels,
-            options.axes
-            or guess_axes(
-                finest.shape, finest.dtype, opened.names, has_channels=channels is not None
-            ),
+            axes,
             channels,
             pixel_size=options.pixel_size or opened.scale.pixel_size,
             name=str(path),
@@ -107,8 +104,19 @@ def open_picture(path: Path, options: PictureOptions) -> Iterator[Picture]:
             "".join(walked),
             tuple(counts[letter] for letter in walked),
             _scale(opened.scale, options.pixel_size),
-            (*opened.notices, *_explained(source, options.object_scale)),
+            (*opened.notices, *doubts, *_explained(source, options.object_scale)),
         )
+
+
+def _axes(opened: OpenedImage, options: PictureOptions, path: Path) -> tuple[Axes, list[str]]:
+    """Return the axes that were said or guessed, and what is to be doubted about them."""
+    if options.axes:
+        return options.axes, []
+    finest = opened.levels[0]
+    has_channels = options.channels is not None
+    axes = guess_axes(finest.shape, finest.dtype, opened.names, has_channels=has_channels)
+    doubt = doubt_about(axes, finest.shape, opened.names)
+    return axes, [f"{path}: {doubt}"] if doubt else []
 
 
 def _explained(source: ImageSource, wish: ObjectScale) -> list[str]:

@@ -74,6 +74,28 @@ def guess_axes(
     return "".join(_with_rest(axes, shape, has_channels=has_channels))
 
 
+def doubt_about(axes: Axes, shape: Sequence[int], names: Sequence[str]) -> str:
+    """Say that a dimension was taken for channels though nothing says so; "" if something does.
+
+    Parameters
+    ----------
+    axes : str
+        From `guess_axes`.
+    shape : sequence of int
+    names : sequence of str
+        What was given to `guess_axes`.
+    """
+    number = axes.find("C")
+    named = len(names) == len(axes) and str(names[number]).strip().lower() in _LETTER_OF
+    if number < 0 or number > axes.index("Y") or named:
+        return ""
+    other = axes.replace("C", next(letter for letter in "ZTC" if letter not in axes))
+    return (
+        f"nothing says what its {shape[number]} planes are, and they are taken for channels; if "
+        f"they are slices, give the axes {other}."
+    )
+
+
 def checked_axes(axes: str, shape: Sequence[int]) -> Axes:
     """Return axes that somebody gave, in capitals.
 
