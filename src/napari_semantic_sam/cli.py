@@ -216,6 +216,26 @@ def replay(
         raise typer.Exit(1)
 
 
+@app.command()
+def restore(
+    journal: Annotated[Path, typer.Argument(help="A journal of the annotation panel (.jsonl).")],
+    output: Annotated[
+        Path, typer.Argument(help="The file to write: .ome.tif, .tif, .json (COCO) or .geojson.")
+    ],
+) -> None:
+    """Write the labels of an annotation to a file, from its journal alone.
+
+    For when napari was closed without saving. Neither the picture nor the model is needed.
+    """
+    from napari_semantic_sam.annotation.exchange import write_labels_file
+    from napari_semantic_sam.annotation.journal_labels import labels_of_journal
+
+    if output.exists():
+        raise UserError(f"{output} exists already; give another name.")
+    for path in write_labels_file(labels_of_journal(journal), output):
+        print(f"Written: {path}")
+
+
 @models.command("list")
 def list_models() -> None:
     """List the checkpoints that can be given as a model."""

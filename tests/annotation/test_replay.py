@@ -14,6 +14,7 @@ import zarr
 from napari_semantic_sam import Predictor, load_model
 from napari_semantic_sam.annotation.commit import KeepOptions
 from napari_semantic_sam.annotation.engine import Request, find_candidates, open_picture
+from napari_semantic_sam.annotation.exchange import read_labels_file
 from napari_semantic_sam.annotation.journal import Journal
 from napari_semantic_sam.annotation.journal_header import describe
 from napari_semantic_sam.annotation.replay import replay
@@ -117,6 +118,22 @@ def annotated(tmp_path, checkpoint):
     session.undo()
     work.journal.close()
     return work
+
+
+@pytest.mark.parametrize("ending", ["labels.ome.tif", "json"])
+def test_the_labels_of_a_journal_are_written_to_a_file(annotated, command_line, tmp_path, ending):
+    target = tmp_path / f"saved.{ending}"
+    code, out, err = command_line("restore", annotated.path, target)
+    assert (code, err) == (0, "")
+    assert str(target) in out
+    document, levels = read_labels_file(target), annotated.session.levels
+    assert sorted(document.levels) == [each for each in levels.levels if levels.array(each).any()]
+    for level, array in document.levels.items():
+        assert np.array_equal(array, levels.array(level))
+    names = {row.object for rows in document.rows.values() for row in rows}
+    assert "cell" in names
+    again = command_line("restore", annotated.path, target)
+    assert (again.code, "exists already" in again.err) == (1, True)
 
 
 def test_the_same_model_finds_the_same_objects(annotated, command_line):
