@@ -28,7 +28,7 @@ class Record:
         May overlap and nest; none of them empty (see `make_record`).
     granularity : {"multi", "object", "object+part"}
         Which losses apply: many unnamed masks per pixel, whole objects, or objects with
-        parts (arXiv 2307.04767, section 3.3).
+        parts (arXiv 2307.04767, section 3.3). All have the same as long as no names are trained.
     object_ids, part_ids : (M,) int64 arrays or None
         Index into the vocabularies, -1 for a mask without that name.
     name : str
