@@ -15,6 +15,9 @@ from napari_semantic_sam.training.sources import MIN_AREA, folder_sources, label
 
 SIZE = 64
 
+# Python 3.12 and 3.13 warn of what the loaders of torch do, too.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+
 
 @pytest.fixture
 def folder(tmp_path):
