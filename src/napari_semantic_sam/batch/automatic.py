@@ -251,12 +251,8 @@ class _Journal:
                     int(entry["masks"]),
                     {name: tuple(facts) for name, facts in entry["files"].items()},
                 )
-            except (
-                ValueError,
-                KeyError,
-                TypeError,
-                AttributeError,
-            ):  # the end of a run that was cut off
+            # A run that was cut off ends within a line.
+            except (ValueError, KeyError, TypeError, AttributeError):
                 continue
 
     def known(self, stem: str) -> _Done:
