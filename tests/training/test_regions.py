@@ -64,6 +64,15 @@ def test_a_region_follows_the_edge_of_a_block(picture):
     assert (inside & block).sum() / (inside | block).sum() > 0.8
 
 
+def test_a_photograph_without_masks_is_cut_at_every_granularity():
+    rng = np.random.default_rng(0)
+    image = np.kron(rng.integers(0, 255, (12, 12, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+    levels = region_levels(image, np.zeros((192, 192), np.int32))
+    counts = [len(np.unique(level)) for level in levels]
+    assert all(2 * coarse == fine for fine, coarse in pairwise(counts))
+    assert counts[-1] < 12 in counts
+
+
 def test_an_empty_picture_has_no_levels():
     image, masks = np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.int32)
     assert region_levels(image, masks) == []

@@ -37,8 +37,8 @@ _CROSSING = 1e6
 def region_levels(image: npt.NDArray[np.uint8], masks: Labels) -> list[Labels]:
     """Cut an image into nested regions, fine to coarse.
 
-    Parts hold 8, 4 and 2 times as many regions as there are masks, groups a half and a quarter;
-    an image without any mask is cut as if it had a few.
+    Parts hold 8, 4 and 2 times as many regions as there are masks, groups a half and a quarter.
+    An image without any mask is cut as if it had a few, and into as many regions, too.
 
     Parameters
     ----------
@@ -49,12 +49,16 @@ def region_levels(image: npt.NDArray[np.uint8], masks: Labels) -> list[Labels]:
     Returns
     -------
     list of (H, W) int32 arrays
-        Label images without background; fewer than five if the image has too few regions.
+        Label images without background, five or (without masks) six; fewer if the image has too
+        few regions.
     """
     leaves = _leaves(image, masks)
     graph = _RegionGraph(image, masks, leaves)
-    number = len(np.unique(masks)) if masks.any() else _TYPICAL_MASKS
-    wanted = {round(number * factor) for factor in (*_FINER, *_COARSER)}
+    if masks.any():
+        number, factors = len(np.unique(masks)), (*_FINER, *_COARSER)
+    else:
+        number, factors = _TYPICAL_MASKS, (*_FINER, 1.0, *_COARSER)
+    wanted = {round(number * factor) for factor in factors}
     counts = sorted((each for each in wanted if each >= _FEWEST), reverse=True)
     return [roots[leaves] + 1 for roots in graph.cuts(counts)]
 
