@@ -54,10 +54,10 @@ def region_levels(image: npt.NDArray[np.uint8], masks: Labels) -> list[Labels]:
     """
     leaves = _leaves(image, masks)
     graph = _RegionGraph(image, masks, leaves)
-    if masks.any():
-        number, factors = len(np.unique(masks)), (*_FINER, *_COARSER)
-    else:
-        number, factors = _TYPICAL_MASKS, (*_FINER, 1.0, *_COARSER)
+    factors: tuple[float, ...] = (*_FINER, *_COARSER)
+    number = len(np.unique(masks))
+    if not masks.any():
+        factors, number = (*factors, 1.0), _TYPICAL_MASKS
     wanted = {round(number * factor) for factor in factors}
     counts = sorted((each for each in wanted if each >= _FEWEST), reverse=True)
     return [roots[leaves] + 1 for roots in graph.cuts(counts)]
