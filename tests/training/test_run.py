@@ -149,6 +149,16 @@ def test_a_run_of_a_number_of_images_ends_with_them_and_can_be_repeated(tmp_path
     assert all(torch.equal(weights[key], value) for key, value in load_file(second).items())
 
 
+def test_a_run_in_mixed_precision_leaves_a_checkpoint_that_segments(tmp_path):
+    checkpoint = train(
+        recipe(tmp_path, images=6, precision="bf16-mixed"), ".", output=tmp_path / "out"
+    )
+    predictor = Predictor(load_model(checkpoint, device="cpu"))
+    picture = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    (result,) = predictor.predict(predictor.embed(picture), points=[(30, 30)])
+    assert np.isfinite([each.predicted_iou for each in result.candidates]).all()
+
+
 def test_the_averaged_weights_of_a_short_run_are_not_those_it_began_with(trained, tmp_path):
     config, checkpoint = trained
     slow = replace(config.optimiser, ema=0.9999, rate=1e-3)

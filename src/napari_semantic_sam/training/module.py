@@ -15,6 +15,7 @@ from napari_semantic_sam.model.semantic_sam import SemanticSAM
 from napari_semantic_sam.training.config import OptimiserConfig, TrainConfig
 from napari_semantic_sam.training.data import Batch
 from napari_semantic_sam.training.losses import Criterion
+from napari_semantic_sam.training.processor import suit_processor
 from napari_semantic_sam.training.report import HeldOut, held_out_scores
 
 
@@ -38,6 +39,11 @@ class TrainingModule(lightning.LightningModule):
         self.clock = Clock(config.minutes)
         self.images_seen = 0
         self.held_out: list[HeldOut] = []
+
+    def setup(self, stage: str) -> None:
+        """Make the most of a processor, if that is what trains."""
+        if self.trainer.strategy.root_device.type == "cpu":
+            suit_processor(self.model, mixed=self.config.precision != "32-true")
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one batch."""
