@@ -40,9 +40,10 @@ def test_the_same_mask_at_several_levels_is_one():
     same, other = square(10, 10, 50, 49), square(10, 10, 50, 40)
     masks = [candidate(mask, 2, 0.7), candidate(same, 5, 0.9), candidate(other, 3, 0.8)]
     kept = distinct_masks(masks)
-    assert [(each.level, each.predicted_iou) for each in kept] == [(5, 0.9), (3, 0.8)]
-    assert [each.level for each in distinct_masks(masks, main_level=1)] == [2, 3]
-    assert [each.level for each in distinct_masks(masks, main_level=6)] == [5, 3]
+    assert [(each.mask.level, each.mask.predicted_iou) for each in kept] == [(5, 0.9), (3, 0.8)]
+    assert [each.nearest(1).level for each in kept] == [2, 3]
+    assert [each.nearest(6).level for each in kept] == [5, 3]
+    assert [each.among((5, 6)) for each in kept[1:]] == [None]
 
 
 def test_a_chain_gets_its_levels_from_coarse_to_fine():

@@ -8,7 +8,7 @@ at. What contains one of them is coarser, and what lies in one of them is finer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from napari_semantic_sam.inference.automatic.tree import (
@@ -18,7 +18,6 @@ from napari_semantic_sam.inference.automatic.tree import (
     distinct_masks,
     repair_chains,
 )
-from napari_semantic_sam.inference.label_runs import PARENT_COVER
 
 _REACH = 1
 """Masks that were found more levels away are no objects."""
@@ -46,6 +45,28 @@ class MainLevel:
         return mask.predicted_iou - self.step * abs(mask.level - self.level)
 
 
+def searched_levels(
+    levels: Sequence[int], existing: Iterable[int], main: MainLevel | None
+) -> tuple[int, ...]:
+    """Return the levels at which masks have to be looked for.
+
+    These are the ones asked for, and with the level of the objects also its neighbours, as
+    otherwise what the objects are would depend on what else was asked for.
+
+    Parameters
+    ----------
+    levels : sequence of int
+        That are asked for.
+    existing : iterable of int
+        All that the checkpoint has.
+    main : MainLevel, optional
+    """
+    if main is None or main.level not in levels:
+        return tuple(levels)
+    near = (level for level in existing if abs(level - main.level) <= _REACH)
+    return tuple(sorted({*levels, *near}))
+
+
 def settle_levels(
     masks: Sequence[Mask], levels: Sequence[int], main: MainLevel | None = None
 ) -> list[Mask]:
@@ -54,28 +75,42 @@ def settle_levels(
     Parameters
     ----------
     masks : sequence of Candidate or PlaneMask
-        Of one picture.
+        Of one picture, from all of `searched_levels`. Those of other levels than were asked
+        for count as objects only.
     levels : sequence of int
-        All that were asked for, coarse to fine. A single one leaves masks as they are.
+        All that were asked for, coarse to fine. A single one that is not the level of the
+        objects leaves masks as they are.
     main : MainLevel, optional
         Left out, or not among the levels, only chains of nested masks are repaired, see
         `repair_chains`.
     """
-    if len(levels) == 1:
-        return list(masks)
-    distinct = distinct_masks(masks, main.level if main else None)
     if main is None or main.level not in levels:
-        return repair_chains(distinct, levels)
-    facts = Facts(distinct)
-    objects = _objects(distinct, facts, main)
+        return _in_chains(masks, levels, main)
+    distinct = distinct_masks(masks)
+    rivals = [each.nearest(main.level) for each in distinct]
+    facts = Facts(rivals)
+    objects = _objects(rivals, facts, main)
+    asked = ((index, each.among(levels)) for index, each in enumerate(distinct))
+    others = {
+        index: each.nearest(main.level) for index, each in asked if each and index not in objects
+    }
     coarse = [level for level in levels if level < main.level]
     fine = [level for level in levels if level > main.level]
-    above, below = _around_objects(distinct, facts, objects, main.level)
+    above, below = _around_objects(others, facts, objects, main.level)
     return [
-        *(replace(distinct[index], level=main.level) for index in sorted(objects)),
+        *(replace(rivals[index], level=main.level) for index in sorted(objects)),
         *_moved(above, coarse, coarse[-1:]),
         *_moved(below, fine, fine[:1]),
     ]
+
+
+def _in_chains(masks: Sequence[Mask], levels: Sequence[int], main: MainLevel | None) -> list[Mask]:
+    """Settle levels without a level of the objects among them."""
+    if len(levels) == 1:
+        return list(masks)
+    distinct = distinct_masks(masks)
+    merged = [each.nearest(main.level) if main else each.mask for each in distinct]
+    return repair_chains(merged, levels)
 
 
 def _objects(masks: Sequence[Mask], facts: Facts, main: MainLevel) -> set[int]:
@@ -96,23 +131,24 @@ def _objects(masks: Sequence[Mask], facts: Facts, main: MainLevel) -> set[int]:
 
 
 def _around_objects(
-    masks: Sequence[Mask], facts: Facts, objects: set[int], main: int
+    others: Mapping[int, Mask], facts: Facts, objects: set[int], main: int
 ) -> tuple[list[Mask], list[Mask]]:
     """Return the masks that are coarser and those that are finer than the objects.
 
-    Masks of the main level that neither contain an object nor lie in one have lost their
-    place to better ones and are left out.
+    Of two masks that contain each other, as small ones do if they differ by a rim of a pixel,
+    the larger one is the coarser one. Masks of the main level that neither contain an object
+    nor lie in one have lost their place to better ones and are left out.
     """
     above, below = [], []
-    for index in (each for each in range(len(masks)) if each not in objects):
+    for index, mask in others.items():
         rivals = [other for other in facts.touching(index) if other in objects]
         shared = {other: facts.common(index, other) for other in rivals}
-        if any(part >= PARENT_COVER * facts.areas[index] for part in shared.values()):
-            below.append(masks[index])
+        if any(facts.lies_in(index, other, part) for other, part in shared.items()):
+            below.append(mask)
         elif facts.holds_any(shared):
-            above.append(masks[index])
-        elif masks[index].level != main:
-            (above if masks[index].level < main else below).append(masks[index])
+            above.append(mask)
+        elif mask.level != main:
+            (above if mask.level < main else below).append(mask)
     return above, below
 
 

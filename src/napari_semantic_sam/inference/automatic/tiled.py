@@ -14,6 +14,7 @@ from napari_semantic_sam.inference.automatic.boxes import longest_side
 from napari_semantic_sam.inference.automatic.closer import are_small
 from napari_semantic_sam.inference.automatic.guided import Guide
 from napari_semantic_sam.inference.automatic.mask_store import MaskStore
+from napari_semantic_sam.inference.automatic.objects import searched_levels
 from napari_semantic_sam.inference.automatic.passes import Pass, SurveyTile, plan_passes
 from napari_semantic_sam.inference.automatic.pipeline import Progress, automatic_masks
 from napari_semantic_sam.inference.automatic.plane_masks import (
@@ -112,13 +113,14 @@ def find_masks(
     Returns
     -------
     list of PlaneMask
-        Those that the guide wants.
+        Those that the guide wants, from all of `searched_levels`.
 
     Raises
     ------
     UserError
         If the plane cannot be read or memory runs out.
     """
+    settings, guide = _with_rivals(predictor, settings, guide)
     survey = _Survey(predictor, settings, store, guide, watch)
     if isinstance(embedding, PictureEmbedding):
         found = survey.whole(embedding)
@@ -128,6 +130,19 @@ def find_masks(
         found = [] if _is_constant(embedding) else survey.one_tile(embedding)
     left = (guided(mask, guide, store) for mask in found)
     return [mask for mask in left if mask is not None]
+
+
+def _with_rivals(
+    predictor: Predictor, settings: AutomaticSettings, guide: Guide
+) -> tuple[AutomaticSettings, Guide]:
+    """Look at the levels next to that of the objects, too, for what has its sizes."""
+    main = main_level(predictor)
+    levels = searched_levels(settings.levels, predictor.levels, main)
+    if main is None or main.level not in guide.sizes:
+        return replace(settings, levels=levels), guide
+    rivals = set(levels).difference(settings.levels)
+    sizes = {**guide.sizes, **dict.fromkeys(rivals, guide.sizes[main.level])}
+    return replace(settings, levels=levels), replace(guide, sizes=sizes)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from napari_semantic_sam.inference.automatic.boxes import BoxIndex
 from napari_semantic_sam.inference.label_runs import PARENT_COVER
@@ -104,7 +104,33 @@ class MaskTree:
         return self.rows[node].area / self.rows[above].area if above else float("nan")
 
 
-def distinct_masks(masks: Sequence[Mask], main_level: int | None = None) -> list[Mask]:
+@dataclass(frozen=True)
+class Distinct(Generic[Mask]):
+    """A mask, and where it was found.
+
+    Attributes
+    ----------
+    mask : Candidate or PlaneMask
+        The one with the highest predicted IoU of those that are the same.
+    levels : set of int
+        The levels of all of them.
+    """
+
+    mask: Mask
+    levels: frozenset[int]
+
+    def nearest(self, main_level: int) -> Mask:
+        """Return the mask at the level nearest to another one, the coarser one of two."""
+        level = min(self.levels, key=lambda each: (abs(each - main_level), each))
+        return self.mask if level == self.mask.level else replace(self.mask, level=level)
+
+    def among(self, levels: Iterable[int]) -> Self | None:
+        """Return it without the levels that are not among some; None if there is no other."""
+        left = self.levels.intersection(levels)
+        return replace(self, levels=left) if left else None
+
+
+def distinct_masks(masks: Sequence[Mask]) -> list[Distinct[Mask]]:
     """Merge masks that are the same, whatever their level.
 
     Of masks with an IoU above 0.95 the one with the highest predicted IoU survives.
@@ -113,13 +139,10 @@ def distinct_masks(masks: Sequence[Mask], main_level: int | None = None) -> list
     ----------
     masks : sequence of Candidate or PlaneMask
         Of one picture.
-    main_level : int, optional
-        The survivor gets the level nearest to this one of all levels at which it was
-        found, so that alike objects meet in one level. It keeps its own when left out.
 
     Returns
     -------
-    list of the same
+    list of Distinct
         Best predicted IoU first.
     """
     ranked = sorted(masks, key=lambda mask: -mask.predicted_iou)
@@ -129,12 +152,7 @@ def distinct_masks(masks: Sequence[Mask], main_level: int | None = None) -> list
         near = (other for other in facts.touching(index) if other in found_at)
         same = next((other for other in near if facts.iou(index, other) > SAME_IOU), index)
         found_at.setdefault(same, set()).add(mask.level)
-    if main_level is None:
-        return [ranked[index] for index in found_at]
-    return [
-        replace(ranked[index], level=min(levels, key=lambda each: (abs(each - main_level), each)))
-        for index, levels in found_at.items()
-    ]
+    return [Distinct(ranked[index], frozenset(levels)) for index, levels in found_at.items()]
 
 
 def repair_chains(masks: Sequence[Mask], levels: Sequence[int]) -> list[Mask]:
@@ -263,6 +281,11 @@ class Facts:
             How many pixels it shares with each of some others.
         """
         return any(part >= PARENT_COVER * self.areas[other] for other, part in shared.items())
+
+    def lies_in(self, index: int, other: int, common: int) -> bool:
+        """Whether a mask lies in a larger one with which it shares so many pixels."""
+        is_covered = common >= PARENT_COVER * self.areas[index]
+        return is_covered and self.areas[index] <= self.areas[other]
 
     def iou(self, first: int, second: int) -> float:
         """Return the IoU of two masks; 0 if their areas rule out that it is high."""
