@@ -97,12 +97,15 @@ def measure(
         axis=axis if protocol == "linking" else None,
         progress=lambda done, count, stem: print(f"{name}: {stem}, {done + 1} of {count}"),
     )
+    columns = dict(COLUMNS[protocol])
+    if protocol == "linking":
+        columns |= {f"level_{each}/f1_50": f"F1@0.5, level {each}" for each in predictor.levels}
     parts = [("all", report.summary)]
     if len(report.images) > 1:
         parts += [(row["image"], row) for row in report.images]
     return [
         {"set": name, "stack": stack, "n": numbers["n_objects"]}
-        | {title: numbers[key] for key, title in COLUMNS[protocol].items()}
+        | {title: numbers[key] for key, title in columns.items()}
         for stack, numbers in parts
         if numbers["n_objects"]
     ]

@@ -78,7 +78,9 @@ def segmented(monkeypatch):
 
     def segment(predictor, image, settings, *, channels=None):
         found = LevelLabels(SHAPE)
-        found.attach(2, ndimage.label(image > 127)[0].astype(np.int32))
+        for level in settings.levels:
+            seen = image > 127 if level == 2 else np.zeros(SHAPE, bool)
+            found.attach(level, ndimage.label(seen)[0].astype(np.int32))
         return found
 
     monkeypatch.setattr("napari_semantic_sam.inference.automatic.picture.segment_picture", segment)
@@ -117,6 +119,17 @@ def test_slices_are_linked_and_compared_with_both_floors(stacks, segmented):
     for prefix in ("", "given_", "floor_", "given_floor_"):
         assert [summary[prefix + name] for name in names] == [1, 1, 1]
     assert summary["seconds_slice"] > 0
+
+
+def test_every_level_is_linked_and_one_of_them_counts(stacks, segmented):
+    folders = stacks / "images", {"": stacks / "masks"}
+    for level in (2, 3):
+        summary = evaluate(BlobPredictor(), *folders, "linking", level=level).summary
+        assert summary["level"] == level
+        assert [summary[f"level_{each}/f1_50"] for each in (1, 2, 3)] == [0, 1, 0]
+        assert [summary[f"level_{each}/floor_link_recall"] for each in (1, 2, 3)] == [0, 1, 0]
+        for name in ("f1_50", "link_accuracy", "floor_f1_50"):
+            assert summary[name] == summary[f"level_{level}/{name}"]
 
 
 def test_the_floor_joins_what_touches_and_linking_does_not(tmp_path, segmented):

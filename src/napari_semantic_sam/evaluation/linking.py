@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -110,20 +110,24 @@ class LinkingResult:
 
 @dataclass(frozen=True)
 class LinkingProtocol:
-    """Segments every slice as ``segment --automatic`` does, and links the labels of one level.
+    """Segments every slice as ``segment --automatic`` does, and links the labels of every level.
 
-    ``f1_50`` is F1 of whole objects at an IoU of 0.5 in 3-D. ``link_recall`` is the share of
-    the annotated links (an object in two successive slices) whose both ends were found, with
-    an IoU above 0.5 in their slices, as one object; ``link_accuracy`` counts them against all
-    links that are annotated or were made. ``floor_…``: the same labels joined wherever they
-    touch from slice to slice. ``given_…`` and ``given_floor_…``: both for the annotated masks
-    of the slices without their numbers, which leaves out what segmentation does wrong.
+    The numbers of one level are reported as the result, and those of all below their names, as
+    ``level_2/f1_50``. ``f1_50`` is F1 of whole objects at an IoU of 0.5 in 3-D. ``link_recall``
+    is the share of the annotated links (an object in two successive slices) whose both ends were
+    found, with an IoU above 0.5 in their slices, as one object; ``link_accuracy`` counts them
+    against all links that are annotated or were made. ``floor_…``: the same labels joined
+    wherever they touch from slice to slice. ``given_…`` and ``given_floor_…``: both for the
+    annotated masks of the slices without their numbers, which leaves out what segmentation does
+    wrong.
 
     Attributes
     ----------
     predictor : Predictor
     settings : AutomaticSettings
-        Of one level.
+        With all levels to report.
+    level : int
+        The one that counts.
     channels : sequence of int, optional
         See `Predictor.embed`.
     axis : "Z" or "T"
@@ -132,6 +136,7 @@ class LinkingProtocol:
 
     predictor: Predictor
     settings: AutomaticSettings
+    level: int
     channels: Sequence[int] | None
     axis: Axis
 
@@ -143,17 +148,15 @@ class LinkingProtocol:
         channels: Sequence[int] | None,
         axis: Axis,
     ) -> LinkingProtocol:
-        """Use what suits the checkpoint, at the level that `AutomaticProtocol.of` chooses.
+        """Use what suits the checkpoint, and the level that `AutomaticProtocol.of` chooses.
 
         Raises
         ------
         UserError
             If there is no such level.
         """
-        from napari_semantic_sam.inference.automatic.picture import suited_settings
-
-        chosen = AutomaticProtocol.of(predictor, level, channels).level
-        return cls(predictor, suited_settings(predictor, [chosen]), channels, axis)
+        of_planes = AutomaticProtocol.of(predictor, level, channels)
+        return cls(predictor, of_planes.settings, of_planes.level, channels, axis)
 
     def image(self, files: PairedFiles) -> LinkingResult:
         """Measure one stack.
@@ -165,43 +168,51 @@ class LinkingProtocol:
         """
         stack = read_stack(files)
         start = time.perf_counter()
-        segmented = np.stack([self._segment(each) for each in stack.slices])
+        segmented = self._segment(stack.slices)
         drifts = Drifts(stack.slices.__getitem__)
         moves = [drifts(index, index + 1) for index in range(len(stack.slices) - 1)]
-        linked = self._link(segmented, moves)
+        linked = {level: self._link(labels, moves) for level, labels in segmented.items()}
         seconds = time.perf_counter() - start
-        floor = touching_slices(segmented)
-        scores = tuple(
-            {
-                "": Score.of(truth, linked),
-                "floor_": Score.of(truth, floor),
-                "given_": Score.of(truth, self._link(truth, moves)),
-                "given_floor_": Score.of(truth, touching_slices(truth)),
-            }
-            for _, truth in stack.truths
-        )
+        found = {f"level_{level}/": labels for level, labels in linked.items()} | {
+            f"level_{level}/floor_": touching_slices(labels) for level, labels in segmented.items()
+        }
+        scores = tuple(self._compare(truth, found, moves) for _, truth in stack.truths)
         sources = tuple(name for name, _ in stack.truths)
-        return LinkingResult(scores, sources, self._level, seconds, len(stack.slices))
+        return LinkingResult(scores, sources, self.level, seconds, len(stack.slices))
 
     def total(self, results: Sequence[LinkingResult]) -> LinkingResult:
         """Put the results of several stacks, at least one, together."""
         return LinkingResult(
             tuple(scores for each in results for scores in each.scores),
             tuple(source for each in results for source in each.sources),
-            self._level,
+            self.level,
             sum(each.seconds for each in results),
             sum(each.slices for each in results),
         )
 
-    @property
-    def _level(self) -> int:
-        return self.settings.levels[0]
-
-    def _segment(self, picture: npt.NDArray[Any]) -> Labels:
+    def _segment(self, slices: npt.NDArray[Any]) -> dict[int, Labels]:
+        """Return the labels of each level, ``(N, H, W)``."""
         from napari_semantic_sam.inference.automatic.picture import segment_picture
 
-        found = segment_picture(self.predictor, picture, self.settings, channels=self.channels)
-        return found.array(self._level)
+        found: dict[int, list[Labels]] = {level: [] for level in self.settings.levels}
+        for picture in slices:
+            labels = segment_picture(self.predictor, picture, self.settings, channels=self.channels)
+            for level, parts in found.items():
+                array = labels.array(level)
+                parts.append(array.astype(np.min_scalar_type(int(array.max()))))
+        return {level: np.stack(parts) for level, parts in found.items()}
+
+    def _compare(
+        self, truth: Labels, found: Mapping[str, Labels], moves: Sequence[Shift]
+    ) -> dict[str, Score]:
+        """Score everything that was found, the level that counts once more without its name."""
+        scores = {prefix: Score.of(truth, labels) for prefix, labels in found.items()}
+        counting = {kind: scores[f"level_{self.level}/{kind}"] for kind in ("", "floor_")}
+        given = {
+            "given_": Score.of(truth, self._link(truth, moves)),
+            "given_floor_": Score.of(truth, touching_slices(truth)),
+        }
+        return counting | given | scores
 
     def _link(self, slices: Labels, moves: Sequence[Shift]) -> Labels:
         rules = LinkRules(divisions=self.axis == "T")
