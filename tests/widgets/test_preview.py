@@ -143,6 +143,13 @@ def test_a_deleted_layer_comes_back_with_the_same_scene(preview, viewer_model, q
     assert shows(preview, scene)
 
 
+def test_a_layer_that_was_deleted_with_its_image_stays_away(preview, viewer_model, qtbot):
+    preview.show(Scene(CANDIDATES, 1))
+    viewer_model.layers.clear()
+    settle(qtbot)
+    assert list(viewer_model.layers) == []
+
+
 def test_what_lies_under_the_mouse_is_shown_while_there_is_nothing_to_decide(preview, qtbot):
     under = outline(CANDIDATES[2])
     preview.hover(under)

@@ -127,8 +127,8 @@ class Preview:
             self.place()
 
     def _ensure_layer(self) -> None:
-        # The user may have deleted it.
-        if self.layer not in self._layers:
+        # The user may have deleted it, perhaps with the image, which ends the session soon.
+        if self.layer not in self._layers and self.image in self._layers:
             index = make.index_below_prompts(self._layers, self.image)
             make.insert_quietly(self._layers, index, self.layer)
 
