@@ -284,6 +284,15 @@ def test_only_the_mask_on_display_goes_to_the_chosen_level(clicked):
     clicked.mark(0, True)
     clicked.target_level = 4
     assert [row.level for row in clicked.keep()] == [2, 4]
+    assert clicked.history.undo_text == "keep levels 2 and 4"
+
+
+def test_a_level_that_several_masks_go_to_is_named_once(clicked):
+    clicked.options = KeepOptions("replace")
+    clicked.mark(0, True)
+    clicked.target_level = 2
+    assert [row.level for row in clicked.keep()] == [2, 2]
+    assert clicked.history.undo_text == "keep level 2"
 
 
 def test_masks_are_tidied_before_they_are_kept(session):

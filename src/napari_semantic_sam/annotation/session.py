@@ -236,6 +236,6 @@ def _is_same(mask: CroppedMask, other: CroppedMask | None) -> bool:
 
 
 def _levels(numbers: Iterable[int]) -> str:
-    """Return "level 2" or "levels 2, 3 and 5"."""
-    *first, last = map(str, numbers)
+    """Return "level 2" or "levels 2, 3 and 5", each only once."""
+    *first, last = dict.fromkeys(map(str, numbers))
     return f"levels {', '.join(first)} and {last}" if first else f"level {last}"
