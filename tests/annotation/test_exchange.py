@@ -233,6 +233,17 @@ def test_nothing_is_replaced_if_a_part_cannot_be_written(document, tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize("earlier", [None, b"index,level\n"])
+def test_no_table_is_left_without_its_image(document, tmp_path, earlier):
+    path, table = tmp_path / "a.labels.ome.tif", tmp_path / "a.labels.csv"
+    path.mkdir()  # in its place, as a file that another program holds open
+    if earlier is not None:
+        table.write_bytes(earlier)
+    with pytest.raises(UserError, match=r"a\.labels\.ome\.tif could not be written"):
+        write_labels_file(document, path)
+    assert (table.read_bytes() if table.exists() else None) == earlier
+
+
 @pytest.mark.parametrize(
     ("array", "name", "words"),
     [

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,11 @@ def write_tiff(document: Document, path: Path) -> list[Path]:
         else np.stack(arrays, dtype=dtype, casting="unsafe")
     )
     axes = f"C{document.axes}YX"
-    with atomic_path(path) as image_file, atomic_path(table) as table_file:
+    with (
+        _unchanged_by_errors(table),
+        atomic_path(path) as image_file,
+        atomic_path(table) as table_file,
+    ):
         tifffile.imwrite(
             image_file,
             planes,
@@ -68,6 +73,21 @@ def write_tiff(document: Document, path: Path) -> list[Path]:
         )
         table_file.write_text(table_text(document), encoding="utf-8", newline="")
     return [path, table]
+
+
+@contextmanager
+def _unchanged_by_errors(path: Path) -> Iterator[None]:
+    """Give a file its earlier contents back, or none, if the body fails after it was replaced."""
+    before = path.read_bytes() if path.is_file() else None
+    try:
+        yield
+    except BaseException:
+        if before is None and path.is_file():
+            path.unlink()
+        elif before is not None and path.read_bytes() != before:
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(before)
+        raise
 
 
 def _dtype(arrays: Sequence[LabelArray], path: Path) -> np.dtype[Any]:
