@@ -256,6 +256,40 @@ def test_a_copy_of_a_level_layer_is_not_the_level(annotator, level, viewer):
     assert annotator.session.levels.array(2) is level.data
 
 
+def test_a_level_layer_that_is_opened_is_one_step(annotator, level, viewer, qtbot):
+    labels = np.zeros((60, 80), dtype=np.uint8)
+    labels[25:28, 35:38] = 3
+    record = {"napari_semantic_sam": {"image": "cells", "level": 4}}
+    opened = viewer.add_labels(labels, name="organelles", metadata=record)
+    qtbot.waitUntil(lambda: annotator.session.levels.levels == [2, 4])
+    assert opened.features["index"].tolist() == [3]
+    assert annotator.session.history.undo_text == "add level 4"
+    annotator.undo()
+    assert opened not in viewer.layers
+    annotator.undo()
+    assert annotator.session.levels.levels == []
+    annotator.redo()
+    annotator.redo()
+    assert opened in viewer.layers
+    assert opened.data[25:28, 35:38].all()
+    assert opened.features["parent"].tolist() == [1]
+
+
+def test_a_second_layer_of_a_level_is_left_alone_until_the_first_is_gone(
+    annotator, level, viewer, qtbot
+):
+    other = np.full((60, 80), 9, dtype=np.uint8)
+    spare = viewer.add_labels(other, name="other", metadata=dict(level.metadata))
+    qtbot.waitUntil(lambda: any("“other” is left alone" in each for each in messages()))
+    annotator.show(0)
+    assert len(messages()) == 1
+    levels = annotator.session.levels
+    assert [row.index for row in levels.rows(2)] == [1]
+    viewer.layers.remove(level)
+    qtbot.waitUntil(lambda: [row.index for row in levels.rows(2)] == [9])
+    assert levels.array(2) is spare.data
+
+
 def test_edits_from_the_list_of_objects(annotator, level, viewer, qtbot):
     click(annotator, qtbot, 12, 70)
     annotator.keep()

@@ -190,11 +190,9 @@ class LabelEditing(Stepping):
             If it is not an integer array of the picture's shape.
         """
         with self._edits() as edits:
-            if level in self.levels.levels:
-                edits.replace(level, array, rows)
-            else:
-                edits.insert(level, array, rows)
-        self._finish(f"replace level {level}", edits)
+            is_new = level not in self.levels.levels
+            (edits.insert if is_new else edits.replace)(level, array, rows)
+        self._finish(f"{'add' if is_new else 'replace'} level {level}", edits)
 
     def remove_level(self, level: int) -> None:
         """Forget a level; undo brings it back."""

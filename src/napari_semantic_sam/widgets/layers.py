@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -140,7 +140,13 @@ def level_layers(
     layers: Iterable[Layer], image: Image, shape: tuple[int, ...]
 ) -> dict[int, Labels]:
     """Return the level layers of an image whose data have a shape, by level."""
-    found = {}
+    return dict(all_level_layers(layers, image, shape))
+
+
+def all_level_layers(
+    layers: Iterable[Layer], image: Image, shape: tuple[int, ...]
+) -> Iterator[tuple[int, Labels]]:
+    """Yield level and layer as `level_layers`, also several layers of one level."""
     for layer in layers:
         record = record_of(layer)
         if not isinstance(layer, Labels) or not belongs_to(layer, image):
@@ -151,8 +157,7 @@ def level_layers(
         else:
             is_known = isinstance(layer.data, np.ndarray)
         if "level" in record and is_known and layer.data.shape == shape:
-            found[record["level"]] = layer
-    return found
+            yield record["level"], layer
 
 
 def note(layer: Layer, facts: Mapping[str, Any]) -> None:

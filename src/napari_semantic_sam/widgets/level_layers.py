@@ -26,8 +26,8 @@ class LevelLayers:
     """Shares the arrays of a session's levels with Labels layers, one per level.
 
     Level layers the image has already are taken over; of a large picture, in a layer of
-    `large_labels`. What the user does to one of them, a stroke, other data or deleting it,
-    becomes a step of the session.
+    `large_labels`. What the user does to one of them, a stroke, other data, deleting it or
+    opening one from a file, becomes a step of the session.
 
     Parameters
     ----------
@@ -67,6 +67,7 @@ class LevelLayers:
         self._tables: dict[Labels, Any] = {}
         self._shown: dict[Labels, list[LabelRow]] = {}
         self._refreshed: set[Labels] = set()
+        self._spare: set[Labels] = set()
         self._quietly = Quiet()
         self._begin()
 
@@ -100,6 +101,14 @@ class LevelLayers:
                 self._take_over(level, layer)
             elif not self._tables[layer].equals(layer.features):
                 self._read_rows(level, layer)
+
+    def newly_spare(self) -> list[Labels]:
+        """Return the layers, new since the last call, of levels that have a layer already."""
+        every = make.all_level_layers(self._layers, self._image, self._frame.own_lengths)
+        spare = [layer for level, layer in every if self.layer(level) != layer]
+        new = [layer for layer in spare if layer not in self._spare]
+        self._spare = set(spare)
+        return new
 
     def show(self, levels: Iterable[int], facts: Iterable[int] = ()) -> None:
         """Show what the session did; layers come and go as needed.
@@ -219,7 +228,7 @@ class LevelLayers:
 
     def _adopt(self, level: int, layer: Labels) -> None:
         self._deleted.pop(level, None)
-        self._session.adopt(level, self._data.in_layer(layer), make.rows_in(layer))
+        self._session.replace_level(level, self._data.in_layer(layer), make.rows_in(layer))
         self._connect(level, self._fitting(level, layer))
         if not self._data.is_in(level, self._connected[level]):
             self._show_pixels(level)

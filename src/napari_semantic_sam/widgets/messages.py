@@ -20,6 +20,8 @@ MESSAGES: Final = {
     "layer.",
     "no label": "There is no label to refine; move the mouse over one, or select one in its layer.",
     "prompts gone": "The layer “{layer}” was removed; undo, or press Start, to get it back.",
+    "level taken": "The layer “{layer}” is left alone, because “{image}” has another layer of its "
+    "level already; remove that one to use this one.",
     "merge levels": "Only objects of one level can be merged; select some of the same level.",
     "nothing unclear": "No unlabelled region is left to look at in “{image}”.",
     "no clicks": "This model takes no clicks, which looking for unclear regions needs; choose "

@@ -227,6 +227,8 @@ class SessionView:
             self._read_prompts()
         for layer in gone:
             show_warning(MESSAGES["prompts gone"].format(layer=layer.name))
+        for spare in self.levels.newly_spare():
+            show_warning(MESSAGES["level taken"].format(layer=spare.name, image=self.image.name))
         self._forget_steps()  # the layers show them already
 
     def _on_step(self, event: str, step: Step) -> None:
