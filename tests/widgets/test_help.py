@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from qtpy.QtGui import QKeySequence
 
+from napari_semantic_sam.widgets.automatic.tree_view import TreeView
 from napari_semantic_sam.widgets.key_table import keys_as_markdown, replace_keys
-from napari_semantic_sam.widgets.shortcuts import GESTURES, LIST_KEYS, SHORTCUTS
+from napari_semantic_sam.widgets.shortcuts import GESTURES, LIST_KEYS, SHORTCUTS, TREE_KEYS
 from napari_semantic_sam.widgets.tables import CONTROLS
 
 
@@ -20,9 +22,17 @@ def test_the_help_names_every_key(panel, qtbot):
     dialog = panel.show_help()
     qtbot.addWidget(dialog)
     text = dialog.keys.toPlainText()
-    for shortcut in (*SHORTCUTS.values(), *GESTURES, *LIST_KEYS):
+    for shortcut in (*SHORTCUTS.values(), *GESTURES, *LIST_KEYS, *TREE_KEYS.values()):
         assert shortcut.shown in text
         assert shortcut.text in text
+
+
+@pytest.mark.parametrize("signal", TREE_KEYS)
+def test_the_keys_of_the_tree_do_what_the_table_says(qtbot, signal):
+    tree = TreeView()
+    qtbot.addWidget(tree)
+    with qtbot.waitSignal(getattr(tree, signal)):
+        qtbot.keySequence(tree, QKeySequence(TREE_KEYS[signal].key))
 
 
 def test_the_button_opens_the_help(panel, qtbot):

@@ -448,15 +448,53 @@ def test_the_sign_is_chosen_in_the_panel_or_with_a_key(started, viewer, qtbot):
     assert started.prompts.belongs.isChecked()
 
 
+def test_what_does_not_belong_asks_for_what_does(started, viewer, qtbot):
+    press(viewer, "Q")
+    click(started, qtbot, 30, 40)
+    assert started.position.text() == "Now click on the object (Q switches to it)."
+    press(viewer, "Q")
+    click(started, qtbot, 10, 10)
+    assert started.position.text() == "2 of 3  ·  level 2"
+
+
 def test_objects_are_counted_from_their_prompts(started, viewer, qtbot):
-    assert started.prompts.object.text() == "No object yet"
+    assert started.prompts.object.currentText() == "No object yet"
     click(started, qtbot, 30, 20)
-    assert started.prompts.object.text() == "Object 1  ·  1 prompt"
+    assert started.prompts.object.currentText() == "Object 1  ·  1 prompt"
     click(started, qtbot, 30, 24)
-    assert started.prompts.object.text() == "Object 1  ·  2 prompts"
+    assert started.prompts.object.currentText() == "Object 1  ·  2 prompts"
     started.prompts.next_button.click()
+    assert started.prompts.object.currentText() == "Object 2"
     click(started, qtbot, 30, 60)
-    assert started.prompts.object.text() == "Object 2  ·  1 prompt"
+    assert started.prompts.object.currentText() == "Object 2  ·  1 prompt"
+
+
+def test_earlier_objects_are_chosen_and_kept(started, viewer, qtbot):
+    started.show()
+    started.prompts.separate.setChecked(True)
+    started.annotator.clicks.add([[12, 12], [12, 60], [45, 35]])
+    qtbot.waitUntil(lambda: not started.annotator.session.waiting)
+    chooser = started.prompts.object
+    qtbot.keyClick(chooser, Qt.Key.Key_Home)
+    assert started.annotator.session.active == 1
+    qtbot.keyClick(chooser, Qt.Key.Key_3)  # a key of the picture
+    assert started.annotator.session.active == 1
+    started.keep_button.click()
+    assert [chooser.itemText(row) for row in range(chooser.count())] == [
+        "Object 1  ·  1 prompt  ·  kept",
+        "Object 2  ·  1 prompt",
+        "Object 3  ·  1 prompt",
+    ]
+    press(viewer, "Shift-N")  # from the first to the last
+    press(viewer, "K")
+    press(viewer, "Shift-N")
+    press(viewer, "K")
+    rows = started.annotator.session.levels.rows(2)
+    assert [started.annotator.session.levels.box(2, row.index)[:2] for row in rows] == [
+        (2, 2),
+        (35, 25),
+        (2, 50),
+    ]
 
 
 def test_every_click_its_own_object(started, qtbot):

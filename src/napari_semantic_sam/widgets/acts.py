@@ -102,6 +102,10 @@ class Acts:
         """Let the next prompt begin an object."""
         self._act(lambda view: view.next_object())
 
+    def previous_object(self) -> None:
+        """Go back to the object before the active one; from the first to the last."""
+        self._act(lambda view: view.previous_object())
+
     def activate(self, group: int) -> None:
         """Go back to an object, to show its candidates and add prompts to it."""
         self._act(lambda view: view.activate(group))

@@ -44,10 +44,14 @@ def check_box(name: str) -> QCheckBox:
 
 def combo(name: str) -> QComboBox:
     """Return a box to choose from, which long entries do not widen."""
-    made = explained(QComboBox(), name)
-    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    made.setMinimumContentsLength(_FEWEST_LETTERS)
-    return made
+    return narrow(explained(QComboBox(), name))
+
+
+def narrow(box: QComboBox) -> QComboBox:
+    """Keep a box to choose from narrow, however long its entries are."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(_FEWEST_LETTERS)
+    return box
 
 
 def choose(box: QComboBox, value: Any) -> None:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from napari_semantic_sam.widgets.shortcuts import GESTURES, LIST_KEYS, SHORTCUTS, Shortcut
+from napari_semantic_sam.widgets.shortcuts import (
+    GESTURES,
+    LIST_KEYS,
+    SHORTCUTS,
+    TREE_KEYS,
+    Shortcut,
+)
 
 BEGIN = "<!-- keys, written by scripts/write_key_table.py -->"
 END = "<!-- end of keys -->"
 
 
 def keys_as_markdown() -> str:
-    """Return a table of all keys on the picture, mouse gestures and keys in the list."""
+    """Return tables of all keys on the picture, mouse gestures, and keys in list and tree."""
     parts = (
         ("On the picture", SHORTCUTS.values()),
         ("With the mouse", GESTURES),
         ("In the list of kept objects", LIST_KEYS),
+        ("In the tree of kept objects", TREE_KEYS.values()),
     )
     return "\n".join(_table(title, shortcuts) for title, shortcuts in parts).rstrip("\n")
 

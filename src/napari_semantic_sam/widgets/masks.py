@@ -84,8 +84,11 @@ class MaskChooser(QWidget):
 def _position_text(session: AnnotationSession | None, state: GroupState) -> str:
     if session is None:
         return HINTS["idle"]
-    if session.active is None or not session.groups.get(session.active):
+    prompts = () if session.active is None else session.groups.get(session.active, ())
+    if not prompts:
         return HINTS["ready"]
+    if not any(prompt.positive for prompt in prompts):
+        return HINTS["only negative"]
     if state.candidates is None:
         return HINTS["waiting"]
     if state.shown is None:

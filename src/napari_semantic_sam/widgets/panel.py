@@ -196,6 +196,7 @@ class SemanticSamPanel(QWidget):
         self.offer.restore.connect(self.annotator.keeper.restore)
         self.offer.discard.connect(self.annotator.keeper.discard)
         self.prompts.flipped.connect(self.annotator.flip_sign)
+        self.prompts.object_chosen.connect(self.annotator.activate)
         self.prompts.next_object.connect(self.annotator.next_object)
         self.prompts.separate_changed.connect(self.annotator.set_separate)
         self.prompts.hover_changed.connect(self.annotator.set_hover)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QRadioButton, QVBoxLayout, QWidget
 
 from napari_semantic_sam.annotation.session import AnnotationSession
@@ -12,16 +12,18 @@ from napari_semantic_sam.widgets.controls import (
     check_box,
     compact,
     explained,
-    plain_text,
     row,
 )
-from napari_semantic_sam.widgets.tables import CONTROLS, HINTS
+from napari_semantic_sam.widgets.object_chooser import ObjectChooser
+from napari_semantic_sam.widgets.tables import CONTROLS
 
 
 class PromptOptions(QWidget):
     """Sign, objects and hover; it shows what it is told and says what the user wants."""
 
     flipped = Signal()
+    object_chosen = Signal(int)
+    """Emitted with the number of the object that the user goes back to."""
     next_object = Signal()
     separate_changed = Signal(bool)
     hover_changed = Signal(bool)
@@ -31,7 +33,7 @@ class PromptOptions(QWidget):
         self.belongs = explained(QRadioButton(CONTROLS["belongs"].caption), "belongs")
         self.not_belongs = explained(QRadioButton(CONTROLS["not_belongs"].caption), "not_belongs")
         self.belongs.setChecked(True)
-        self.object = plain_text("object")
+        self.object = ObjectChooser()
         self.next_button = button("next_object")
         self.separate = check_box("separate")
         self.hover = check_box("hover")
@@ -46,8 +48,9 @@ class PromptOptions(QWidget):
         check(self.hover, hover)
 
     def show_object(self, session: AnnotationSession | None) -> None:
-        """Say which object is being made, from how many prompts."""
-        self.object.setText(_object_text(session))
+        """Say which objects are being made, from how many prompts."""
+        self.object.show_session(session)
+        self.object.setEnabled(session is not None and session.active is not None)
         for sign in (self.belongs, self.not_belongs):
             sign.setEnabled(session is not None)
         self.next_button.setEnabled(session is not None and session.active is not None)
@@ -55,25 +58,19 @@ class PromptOptions(QWidget):
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         compact(layout)
+        layout.setSpacing(2)  # which makes room for the list of objects on a small screen
         signs = row(self.belongs, self.not_belongs)
         signs.addStretch(1)
         layout.addLayout(signs)
         following = row(self.object, self.next_button)
-        following.setAlignment(self.object, Qt.AlignmentFlag.AlignVCenter)
+        following.setStretch(0, 1)
         layout.addLayout(following)
         layout.addWidget(self.separate)
         layout.addWidget(self.hover)
 
     def _connect(self) -> None:
         self.belongs.toggled.connect(self.flipped)
+        self.object.chosen.connect(self.object_chosen)
         self.next_button.clicked.connect(self.next_object)
         self.separate.toggled.connect(self.separate_changed)
         self.hover.toggled.connect(self.hover_changed)
-
-
-def _object_text(session: AnnotationSession | None) -> str:
-    if session is None or session.active is None:
-        return HINTS["no object"]
-    count = len(session.groups.get(session.active, ()))
-    pattern = HINTS[{0: "new object", 1: "one prompt"}.get(count, "object")]
-    return pattern.format(group=session.active, count=count)

@@ -156,6 +156,13 @@ class SessionView:
         self.session.next_object()
         self.prompts.choose(positive=True)
 
+    def previous_object(self) -> None:
+        """Go back to the object of this plane before the active one; from the first to the last."""
+        groups, active = list(self.session.groups), self.session.active
+        before = [group for group in groups if active is None or group < active]
+        for group in (before or groups)[-1:]:
+            self.activate(group)
+
     def label_to_refine(self, position: tuple[float, ...]) -> tuple[int, int] | None:
         """Return level and number of the label that the user means, None if there is none.
 

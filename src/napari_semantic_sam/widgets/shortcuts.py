@@ -28,6 +28,9 @@ SHORTCUTS: Final = {
         "Q", "Switch between “belongs to the object” and “does not belong to it”"
     ),
     "next_object": Shortcut("N", "Begin the next object"),
+    "previous_object": Shortcut(
+        "Shift-N", "Go back to the object before, to keep its masks or click on it once more"
+    ),
     "refine_label": Shortcut(
         "U", "Take the label under the mouse as the object in the making, to refine it"
     ),
@@ -51,3 +54,15 @@ LIST_KEYS: Final = (
     Shortcut("Delete", "Delete the selected objects"),
 )
 """Keys in the list of kept objects."""
+
+TREE_KEYS: Final = {
+    "go_to": Shortcut("Enter", "Move the camera to the selected object (as a double click does)"),
+    "coarser": Shortcut("Alt+Left", "Move the selected objects a level coarser"),
+    "finer": Shortcut("Alt+Right", "Move the selected objects and all in them a level finer"),
+    "hide_or_show": Shortcut(
+        "H", "Do not draw the selected objects and all in them, or draw them again"
+    ),
+    "show_all": Shortcut("Shift+H", "Draw all hidden objects again"),
+    "delete": Shortcut("Delete", "Delete the selected objects and all in them"),
+}
+"""Keys in the tree of kept objects, by the signal of the tree that they cause."""

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
-from napari_semantic_sam.widgets.shortcuts import SHORTCUTS
+from napari_semantic_sam.widgets.shortcuts import SHORTCUTS, TREE_KEYS
 
 METADATA_KEY: Final = "napari_semantic_sam"
 """Key of our record in the metadata of a layer."""
@@ -118,7 +118,11 @@ CONTROLS: Final = {
         "The next clicks and boxes lie on what must not be part of the object "
         f"({SHORTCUTS['flip_sign'].shown} switches).",
     ),
-    "object": Control("", "The object that the next clicks and boxes describe."),
+    "object": Control(
+        "",
+        "The object that the next clicks and boxes describe. Choose an earlier one to keep its "
+        f"masks, or to go on with it ({SHORTCUTS['previous_object'].shown}).",
+    ),
     "next_object": Control(
         _with_key("&Next object", "next_object"),
         "Leave the prompts of this object as they are; the next click begins another one.",
@@ -223,16 +227,22 @@ CONTROLS: Final = {
         "Objects, and in each of them the smaller ones. Enter or a double click goes to the "
         "object; selecting one selects its label.",
     ),
-    "tree_go_to": Control("Go to", "Move the camera to the selected object (Enter)."),
-    "tree_coarser": Control("Coarser", "Move the selection a level coarser (Alt+Left)."),
-    "tree_finer": Control("Finer", "Move the selection and all in it a level finer (Alt+Right)."),
-    "tree_delete": Control("Delete", "Delete the selected objects and all in them (Delete)."),
+    "tree_go_to": Control(
+        "Go to", f"Move the camera to the selected object ({TREE_KEYS['go_to'].shown})."
+    ),
+    "tree_coarser": Control(
+        "Coarser", f"{TREE_KEYS['coarser'].text} ({TREE_KEYS['coarser'].shown})."
+    ),
+    "tree_finer": Control("Finer", f"{TREE_KEYS['finer'].text} ({TREE_KEYS['finer'].shown})."),
+    "tree_delete": Control("Delete", f"{TREE_KEYS['delete'].text} ({TREE_KEYS['delete'].shown})."),
     "tree_hide": Control(
         "Hide",
-        "Do not draw the selected objects and all in them, or draw them again (H). Nothing else "
+        f"{TREE_KEYS['hide_or_show'].text} ({TREE_KEYS['hide_or_show'].shown}). Nothing else "
         "changes: hidden objects are kept, counted and saved like others.",
     ),
-    "tree_show_all": Control("Show all", "Draw all hidden objects again (Shift+H)."),
+    "tree_show_all": Control(
+        "Show all", f"{TREE_KEYS['show_all'].text} ({TREE_KEYS['show_all'].shown})."
+    ),
     "measure": Control(
         "Measure …", "Sizes and shapes of all objects, and what lies in each, as a table."
     ),
@@ -297,6 +307,7 @@ HINTS: Final = {
     "idle": "Choose an image and press Start.",
     "ready": "Click a structure, or draw a box.",
     "libraries": "Loading libraries …",
+    "only negative": f"Now click on the object ({SHORTCUTS['flip_sign'].shown} switches to it).",
     "waiting": "Finding masks …",
     "nothing": "Nothing found here; click elsewhere.",
     "position": "{position} of {count}  ·  level {level}",
@@ -321,7 +332,7 @@ HINTS: Final = {
     "unclear": "Unclear region {number} of {count}, in the middle of the view.",
     "node": "level {level} · {index} · {names}",
     "hidden": "○ {node}",
-    "hidden tooltip": "Hidden: press H to draw it again.",
+    "hidden tooltip": f"Hidden: press {TREE_KEYS['hide_or_show'].shown} to draw it again.",
     "show": "Show",
     "inside": "{level} × {count}",
     "any size": "any",
