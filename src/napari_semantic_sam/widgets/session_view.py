@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import napari.viewer
@@ -14,6 +14,7 @@ from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.level_labels import LevelLabels
+from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.widgets import layers as make
 from napari_semantic_sam.widgets.candidate_view import CandidateView
 from napari_semantic_sam.widgets.frame import Frame
@@ -258,7 +259,13 @@ class SessionView:
         self._forget_steps()
 
     def _on_prompts(self) -> None:
-        refused = self.prompts.refuse(self._check)
+        known = {
+            (plane, prompt)
+            for plane, groups in self.session.everywhere.items()
+            for prompts in groups.values()
+            for prompt in prompts
+        }
+        refused = self.prompts.refuse(lambda mark: self._check(mark, known))
         if refused:
             show_error("\n".join(refused))
         self._read_prompts()
@@ -310,12 +317,11 @@ class SessionView:
             return max(group, *self._finished) + 1
         return group
 
-    def _check(self, mark: Mark) -> None:
-        """Refuse a prompt that is new and cannot be used."""
+    def _check(self, mark: Mark, known: Collection[tuple[PlaneIndex, Prompt]]) -> None:
+        """Refuse a prompt that is not known yet and cannot be used."""
         if mark.plane is None:
             raise UserError(MESSAGES["not flat"])
-        known = self.session.everywhere.get(mark.plane, {})
-        if any(mark.prompt in prompts for prompts in known.values()):
+        if (mark.plane, mark.prompt) in known:
             return
         if self._viewer.dims.ndisplay != 2:
             raise UserError(MESSAGES["3-D view"].format(image=self.image.name))
