@@ -140,6 +140,17 @@ def test_the_image_is_deleted_half_way(started, viewer, qtbot):
     assert names(viewer)[-3:] == ["another · preview", "another · boxes", "another · clicks"]
 
 
+def test_an_act_just_after_the_image_was_deleted_is_too_late(started, viewer, qtbot):
+    click(started, qtbot, 30, 40)
+    started.annotator.keep()
+    viewer.layers.selection.active = viewer.layers["cells · level 2"]
+    viewer.layers.remove("cells")
+    started.annotator.undo()  # before anything else had a turn
+    assert started.annotator.session is None
+    assert "cells · level 2" in viewer.layers
+    assert "was removed, which ends its annotation" in messages()[-1]
+
+
 @pytest.mark.parametrize("how", ["before", "after"])
 def test_another_image_of_the_same_name_starts_afresh(started, viewer, qtbot, how):
     click(started, qtbot, 30, 40)

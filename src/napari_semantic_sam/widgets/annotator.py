@@ -230,6 +230,11 @@ class Annotator(Acts):
             view = self._view
             self.next_region.walk(view.image, view.frame, view.session, view.picture)
 
+    def _act(self, do: Callable[[SessionView], Any]) -> None:
+        """Let the user act on the session, unless its image was removed a moment ago."""
+        self._end_without_image()
+        super()._act(do)
+
     def _on_change(self) -> None:
         if self._finder:
             self._finder.find()
@@ -302,12 +307,15 @@ class Annotator(Acts):
     def _reconcile(self) -> None:
         """Notice which layers the user deleted."""
         self._opener.reconcile()
-        if self._view and self._view.image not in self._viewer.layers:
-            warn("image gone", self._view.image)
-            self._end_session()
+        self._end_without_image()
         if self._view:
             self._view.reconcile()
         self.changed.emit()
+
+    def _end_without_image(self) -> None:
+        if self._view and self._view.image not in self._viewer.layers:
+            warn("image gone", self._view.image)
+            self._end_session()
 
     def _on_renamed(self, event: Event) -> None:
         layer = self._viewer.layers[event.index]
