@@ -481,7 +481,7 @@ def test_earlier_objects_are_chosen_and_kept(started, viewer, qtbot):
     assert started.annotator.session.active == 1
     started.keep_button.click()
     assert [chooser.itemText(row) for row in range(chooser.count())] == [
-        "Object 1  ·  1 prompt  ·  kept",
+        "Object 1  ·  kept",
         "Object 2  ·  1 prompt",
         "Object 3  ·  1 prompt",
     ]

@@ -74,6 +74,6 @@ def _entries(session: AnnotationSession | None) -> list[Entry]:
 
 
 def _text(session: AnnotationSession, number: int, count: int) -> str:
-    pattern = HINTS[{0: "new object", 1: "one prompt"}.get(count, "object")]
-    text = pattern.format(group=number, count=count)
-    return text + HINTS["kept mark"] if session.state(number).kept else text
+    is_kept = bool(session.state(number).kept)
+    hint = "kept object" if is_kept else {0: "new object", 1: "one prompt"}.get(count, "object")
+    return HINTS[hint].format(group=number, count=count)

@@ -124,7 +124,7 @@ CONTROLS: Final = {
         f"masks, or to go on with it ({SHORTCUTS['previous_object'].shown}).",
     ),
     "next_object": Control(
-        _with_key("&Next object", "next_object"),
+        _with_key("&Next", "next_object"),
         "Leave the prompts of this object as they are; the next click begins another one.",
     ),
     "separate": Control(
@@ -319,6 +319,7 @@ HINTS: Final = {
     "level": "Level {level}",
     "object": "Object {group}  ·  {count} prompts",
     "new object": "Object {group}",
+    "kept object": "Object {group}  ·  kept",
     "one prompt": "Object {group}  ·  1 prompt",
     "no object": "No object yet",
     "count": "{title}  ·  {count}",
