@@ -6,10 +6,12 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
+    QApplication,
     QComboBox,
     QLabel,
     QProgressBar,
@@ -111,6 +113,11 @@ def test_no_caption_is_cut_off(small):
     assert cut == []
 
 
+def test_the_list_of_objects_shows_its_whole_texts(small):
+    longest = small.fontMetrics().horizontalAdvance("Object 100  ·  12 prompts")
+    assert small.prompts.object.width() > longest + small.prompts.object.height()
+
+
 def test_folded_sections_lie_close_together(small, qtbot):
     for section in small.sections.values():
         section.set_open(False)
@@ -138,6 +145,32 @@ def test_the_sections_for_annotating_fit_without_scrolling(started, qtbot):
     started.show()
     area = started.findChild(QScrollArea)
     qtbot.waitUntil(lambda: area.verticalScrollBar().maximum() == 0)
+
+
+def test_the_wheel_changes_no_control_and_is_left_to_the_panel(small):
+    small.options.smooth.setValue(3)
+    watched = (small.options.rule, small.options.smooth, small.model, small.automatic.form.quality)
+    before = [value_of(each) for each in watched]
+    for control in watched:
+        control.setFocus()
+        assert not turn_wheel(control).isAccepted()
+    assert [value_of(each) for each in watched] == before
+
+
+def value_of(control):
+    return control.currentIndex() if isinstance(control, QComboBox) else control.value()
+
+
+def turn_wheel(control):
+    """Turn the wheel downwards by one notch over a control; Qt goes on with what is ignored."""
+    middle = QPointF(control.rect().center())
+    where = QPointF(control.mapToGlobal(control.rect().center()))
+    none = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier
+    event = QWheelEvent(
+        middle, where, QPoint(), QPoint(0, -120), *none, Qt.ScrollPhase.NoScrollPhase, False
+    )
+    QApplication.sendEvent(control, event)
+    return event
 
 
 def test_tab_leads_to_every_control_from_top_to_bottom(small):

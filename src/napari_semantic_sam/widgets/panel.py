@@ -26,6 +26,7 @@ from napari_semantic_sam.widgets.options import KeepOptionsForm
 from napari_semantic_sam.widgets.prompt_options import PromptOptions
 from napari_semantic_sam.widgets.propagation import PropagationForm
 from napari_semantic_sam.widgets.review import ReviewList
+from napari_semantic_sam.widgets.scrolling import WheelGuard
 from napari_semantic_sam.widgets.section import Section
 from napari_semantic_sam.widgets.source import SourceForm
 from napari_semantic_sam.widgets.steps import StepButtons
@@ -169,6 +170,7 @@ class SemanticSamPanel(QWidget):
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(content)
+        WheelGuard(content)
         layout = QVBoxLayout(self)
         compact(layout)
         layout.addWidget(scroll, 1)
