@@ -464,6 +464,15 @@ def test_a_label_is_refined_in_its_place(clicked):
     assert facts(clicked) == before
 
 
+def test_a_label_that_refining_leaves_as_it_is_is_told_of(clicked):
+    clicked.keep()
+    prompt = clicked.label_prompt(5, 1)
+    clicked.set_prompts({1: (CLICK,), 2: (prompt,)})
+    clicked.receive(2, (prompt,), combined(clicked.state(1).shown))
+    with pytest.raises(UserError, match="would stay as it is"):
+        clicked.keep()
+
+
 def test_a_label_that_is_gone_cannot_be_refined(session):
     with pytest.raises(UserError, match="Level 5 has no label 1"):
         session.check(Prompt("label", (5.0, 1.0, 2.0, 2.0)))

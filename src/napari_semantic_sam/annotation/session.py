@@ -203,7 +203,10 @@ class AnnotationSession(Prompting):
         if state.shown_is_kept:
             row = state.kept[state.index]
             return f"This mask is kept already: it is label {row.index} of level {row.level}."
-        levels = _levels(plan.level for plan in self.preview())
+        plans = self.preview()
+        if any(plan.refines and plan.mask.area for plan in plans):
+            return "The label would stay as it is; click on what to add to it or to take away."
+        levels = _levels(plan.level for plan in plans)
         return (
             f"Nothing was kept: (nearly) all that the mask covers in {levels} has labels already; "
             "choose the rule “Replace what is covered”, or another level."
