@@ -84,7 +84,7 @@ def _add_nucleus(
     radius: float,
 ) -> None:
     """Draw the nucleus of white cell `label`: round (lymphocyte) or lobed (the others)."""
-    if rng.random() < 0.4:
+    if rng.random() < 0.3:
         parts = [_round_nucleus(rng, nuclei.size, centre, radius)]
         whole = parts
     else:
@@ -145,16 +145,15 @@ def _stain(
     haemoglobin = haemoglobin * coverage(red.depth, 1.5) * (1 - on_white)
     tone = per_object(rng, white.count, rng.uniform(0.15, 0.8), 0.3)[white.labels]
     plasma = tone * on_white * np.clip(1 + 0.2 * cloud + rng.uniform(0.05, 0.4) * grain, 0, 3)
-    # faded and overstained smears alike
-    dark = per_object(rng, nuclei.count, log_uniform(rng, 0.35, 1.6), 0.15)[nuclei.labels]
+    dark = per_object(rng, nuclei.count, rng.uniform(0.9, 1.6), 0.15)[nuclei.labels]
     chromatin = (
         dark * coverage(nuclei.depth, 2.0) * np.clip(1 + 0.18 * cloud + 0.15 * grain, 0.2, 3)
     )
     colours = [
         jittered(rng, (0.85, 0.6, 0.58), 0.07),
-        jittered(rng, (0.72, 0.66, 0.8), 0.11),
-        jittered(rng, (0.48, 0.22, 0.58), 0.11),
+        jittered(rng, (0.72, 0.66, 0.85), 0.08),
+        jittered(rng, (0.45, 0.2, 0.6), 0.08),
     ]
-    light = jittered(rng, (0.93, 0.9, 0.84), 0.07)
+    light = jittered(rng, (0.93, 0.9, 0.88), 0.05)
     image = stained([haemoglobin, plasma.astype(np.float32), chromatin], colours, light)
     return image.mean(-1) if rng.random() < 0.12 else image
