@@ -7,6 +7,7 @@ import os
 import random
 import secrets
 import threading
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from napari_semantic_sam.widgets.hover import Hover
 from napari_semantic_sam.widgets.layers import record_of
 from napari_semantic_sam.widgets.panel import SemanticSamPanel
 from napari_semantic_sam.widgets.session_view import SessionView
+from napari_semantic_sam.widgets.tables import METADATA_KEY
 from napari_semantic_sam.widgets.worker import Job
 
 OPERATIONS = 500
@@ -35,13 +37,19 @@ MOST_BYTES = 64 * 2**20
 MOST_MORE_BYTES = 400 * 2**20
 """Of the whole process, from the first check of bounds to the last."""
 ODDS = {
-    "click": 10, "box": 2, "remove_a_click": 1, "flip": 2, "next": 3, "walk": 6, "mark": 2,
-    "keep": 8, "key": 4, "undo": 6, "redo": 4, "separate": 1, "hover": 1, "move_mouse": 4,
-    "paint": 4, "new_data": 1, "delete": 2, "rename": 2, "move": 1, "merge": 1, "split": 1,
-    "refine": 1, "delete_a_layer": 2, "rename_a_layer": 2, "change_image": 2, "new_pixels": 1,
-    "cancel": 1, "stop": 1, "close_and_reopen": 1, "crash_and_restore": 1, "what_next": 1,
+    "click": 14, "box": 3, "remove_a_click": 2, "flip": 2, "next": 3, "previous": 2, "walk": 10,
+    "mark": 3, "keep": 12, "key": 5, "undo": 12, "redo": 8, "separate": 1, "hover": 1,
+    "move_mouse": 4, "paint": 5, "new_data": 2, "open_a_level": 1, "delete": 3, "rename": 3,
+    "move": 2, "merge": 2, "split": 1, "refine": 2, "delete_a_layer": 4, "rename_a_layer": 4,
+    "change_image": 4, "new_pixels": 1, "cancel": 1, "stop": 1, "close_and_reopen": 4,
+    "crash_and_restore": 1, "what_next": 1,
 }  # fmt: skip
 """How often each thing is done, compared with the others."""
+HAPPENED = {
+    "add", "show", "keep", "undo", "redo",
+    "delete_a_layer", "rename_a_layer", "change_image", "close_and_reopen",
+}  # fmt: skip
+"""What has to come about, and not just be tried: steps by their first word, and acts."""
 
 
 class User:
@@ -58,6 +66,7 @@ class User:
         self.viewer, self.qtbot = viewer, qtbot
         self.dice = random.Random(seed)
         self.done = []
+        self.happened = Counter()
         self.resident = []
         self.panel = None
         self._open()
@@ -76,11 +85,21 @@ class User:
         self.done.append(name)
         if self.session is None and self.dice.random() < 0.7:
             self._start()
+        if self.session is not None and self._on_event not in self.session.listeners:
+            self.session.listeners.append(self._on_event)
+        before = self._on_screen()
         getattr(self, f"do_{name}")()
+        self.happened[name] += self._on_screen() != before
         if self.session is not None and self.dice.random() < 0.4:
             self._wait()
         else:
             self.qtbot.wait(0)
+
+    def _on_event(self, event, step):
+        self.happened[step.text.split()[0] if event == "step" else event] += 1
+
+    def _on_screen(self):
+        return self.panel, self.annotator.image, [each.name for each in self.viewer.layers]
 
     def _open(self):
         self.panel = SemanticSamPanel(PublicOnlyProxy(self.viewer))
@@ -107,6 +126,14 @@ class User:
         self.qtbot.waitUntil(
             lambda: self.session is None or not self.session.waiting, timeout=60_000
         )
+
+    def _have_masks(self):
+        """Mostly click where there are none, and wait; a user may also act without."""
+        if self.session is not None and self.dice.random() < 0.8:
+            self._wait()
+            if self.session is not None and not self.session.current.candidates:
+                self.do_click()
+                self._wait()
 
     def _place(self):
         height, width = self.session.levels.shape
@@ -145,23 +172,36 @@ class User:
     def do_next(self):
         self.annotator.next_object()
 
+    def do_previous(self):
+        self.annotator.previous_object()
+
     def do_walk(self):
-        self.dice.choice([self.annotator.coarser, self.annotator.finer])()
+        self._have_masks()
+        for _ in range(2):
+            self.dice.choice([self.annotator.coarser, self.annotator.finer])()
 
     def do_mark(self):
+        self._have_masks()
         self.annotator.mark()
 
     def do_keep(self):
+        if self.dice.random() < 0.5:
+            self.do_click()
+        self._have_masks()
         self.annotator.keep()
 
     def do_key(self):
         press(self.viewer, self.dice.choice(list(",.JKQNHU")))
 
     def do_undo(self):
-        self.annotator.undo()
+        for _ in range(self.dice.randrange(1, 4)):
+            self.annotator.undo()
 
     def do_redo(self):
-        self.annotator.redo()
+        if self.session and not self.session.history.can_redo:
+            self.annotator.undo()
+        for _ in range(self.dice.randrange(1, 4)):
+            self.annotator.redo()
 
     def do_separate(self):
         self.annotator.set_separate(self.dice.random() < 0.5)
@@ -184,6 +224,13 @@ class User:
         layer = self._level_layer()
         if layer is not None:
             layer.data = np.roll(layer.data, 7, axis=1)
+
+    def do_open_a_level(self):
+        if self.session:
+            labels = np.zeros(self.session.levels.shape, np.uint8)
+            labels[10:20, 10:20] = self.dice.randrange(1, 4)
+            record = {"image": self.annotator.image.name, "level": self.dice.randrange(1, 7)}
+            self.viewer.add_labels(labels, metadata={METADATA_KEY: record})
 
     def do_delete(self):
         if label := self._label():
@@ -221,7 +268,9 @@ class User:
             layer.name = f"{layer.name}'"[-30:]
 
     def do_change_image(self):
-        self.panel.image.setCurrentIndex(self.dice.randrange(self.panel.image.count()))
+        others = self.panel.image.count() - 1
+        chosen = self.panel.image.currentIndex() + self.dice.randint(1, max(1, others))
+        self.panel.image.setCurrentIndex(chosen % (others + 1))
         self.panel.start_button.click()
         if self.dice.random() < 0.7:
             self.qtbot.waitUntil(lambda: self.annotator.progress is None, timeout=60_000)
@@ -335,6 +384,7 @@ def test_nothing_that_a_user_does_raises_or_piles_up(
         ours = [each for each in set(threading.enumerate()) - threads if not each.daemon]
         assert ours == []
         assert not any("Error" in message for message in messages())
+        assert HAPPENED - (+user.happened).keys() == set()
     except BaseException:
         print(f"SOAK_SEED={seed}, after {len(user.done)} operations: {user.done[-10:]}")
         raise
