@@ -309,6 +309,43 @@ def test_edits_from_the_list_of_objects(annotator, level, viewer, qtbot):
     assert messages()
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "object"),
+    [
+        ("object", [np.nan], ""),
+        ("index", [1.0], "cell"),
+        ("index", ["1"], "cell"),
+        ("area", ["many"], "cell"),
+        ("predicted_iou", ["good"], "cell"),
+        ("source", [None], "cell"),
+    ],
+)
+def test_whatever_is_written_into_the_table_facts_stay_facts(
+    annotator, level, column, values, object
+):
+    annotator.rename(2, 1, object="cell")
+    table = level.features.copy()
+    table[column] = values
+    table["part"] = "nucleus"
+    level.features = table
+    annotator.show(0)
+    (row,) = annotator.session.levels.rows(2)
+    assert (row.object, row.part, row.area) == (object, "nucleus", 441)
+    kinds = {name: type(getattr(row, name)) for name in ("index", "level", "area", "predicted_iou")}
+    assert kinds == {"index": int, "level": int, "area": int, "predicted_iou": float}
+    assert level.features["index"].tolist() == [1]
+
+
+@pytest.mark.parametrize("record", ["ours", {"level": "2"}, {"level": 0}, {"level": None}])
+def test_layers_that_are_no_level_of_ours_are_left_alone(annotator, level, viewer, record):
+    if isinstance(record, dict):
+        record = {"image": "cells"} | record
+    labels = np.ones((60, 80), dtype=np.uint8)
+    viewer.add_labels(labels, metadata={"napari_semantic_sam": record})
+    annotator.show(0)
+    assert annotator.session.levels.levels == [2]
+
+
 def test_an_edit_behind_the_back_is_counted_but_no_step(annotator, level):
     level.data[50:52, 2:4] = 4
     level.refresh()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -29,8 +32,8 @@ _PLACEMENT = ("scale", "translate", "rotate", "shear")
 
 def record_of(layer: Layer) -> Mapping[str, Any]:
     """Return what this package noted in a layer's metadata; empty if it is not ours."""
-    record: Mapping[str, Any] = layer.metadata.get(METADATA_KEY, {})
-    return record
+    record = layer.metadata.get(METADATA_KEY)
+    return record if isinstance(record, Mapping) else {}
 
 
 def pictures(layers: Iterable[Layer]) -> list[Image]:
@@ -148,16 +151,18 @@ def all_level_layers(
 ) -> Iterator[tuple[int, Labels]]:
     """Yield level and layer as `level_layers`, also several layers of one level."""
     for layer in layers:
-        record = record_of(layer)
+        level = record_of(layer).get("level")
         if not isinstance(layer, Labels) or not belongs_to(layer, image):
+            continue
+        if not isinstance(level, Integral) or level < 1:
             continue
         # A level layer may have been given other data, which cannot be shared.
         if isinstance(layer, LargeLabels):
             is_known = layer.shows_pyramid
         else:
             is_known = isinstance(layer.data, np.ndarray)
-        if "level" in record and is_known and layer.data.shape == shape:
-            yield record["level"], layer
+        if is_known and layer.data.shape == shape:
+            yield int(level), layer
 
 
 def note(layer: Layer, facts: Mapping[str, Any]) -> None:
@@ -181,10 +186,36 @@ def rows_in(layer: Labels) -> list[LabelRow]:
     table = layer.features
     if not set(COLUMNS) <= set(table.columns):
         return []
-    named = (
-        table[list(COLUMNS)].fillna(dict.fromkeys(_NAMES, "")).astype(dict.fromkeys(_NAMES, str))
-    )
-    return [LabelRow(**row) for row in named.to_dict("records")]
+    listed = table[list(COLUMNS)].to_dict("records")
+    rows = [LabelRow(**{name: _READ[name](row[name]) for name in COLUMNS}) for row in listed]
+    return [row for row in rows if row.index > 0]
+
+
+def _text(value: Any, missing: str = "") -> str:
+    return missing if value is None or value != value else str(value)
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, int):  # exact, which a float is not beyond 2 ** 53
+        return value
+    number = _number(value)
+    return int(number) if math.isfinite(number) else 0
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(_NAMES, _text),
+    **dict.fromkeys(("object_score", "part_score", "predicted_iou", "stability"), _number),
+    **dict.fromkeys(("index", "level", "area", "parent_level", "parent"), _whole),
+    "source": partial(_text, missing="painted"),
+}
+"""What makes a fact of whatever a user has written into a column."""
 
 
 def insert_quietly(layers: LayerList, index: int, layer: Layer) -> None:
