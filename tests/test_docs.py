@@ -53,6 +53,13 @@ def test_the_guide_to_the_panel_has_the_keys_as_they_are():
     assert guide == replace_keys(guide), "run scripts/write_key_table.py"
 
 
+def test_the_reference_of_the_panel_is_as_the_panel_is():
+    from napari_semantic_sam.widgets.key_table import panel_as_markdown
+
+    reference = (ROOT / "docs" / "panel.md").read_text(encoding="utf-8")
+    assert reference == panel_as_markdown(), "run scripts/write_key_table.py"
+
+
 def test_the_guide_to_the_panel_has_every_control():
     from napari_semantic_sam.widgets.tables import CONTROLS, RULES
 

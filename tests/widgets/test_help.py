@@ -8,9 +8,9 @@ import pytest
 from qtpy.QtGui import QKeySequence
 
 from napari_semantic_sam.widgets.automatic.tree_view import TreeView
-from napari_semantic_sam.widgets.key_table import keys_as_markdown, replace_keys
+from napari_semantic_sam.widgets.key_table import keys_as_markdown, layer_name, replace_keys
 from napari_semantic_sam.widgets.shortcuts import GESTURES, LIST_KEYS, SHORTCUTS, TREE_KEYS
-from napari_semantic_sam.widgets.tables import CONTROLS
+from napari_semantic_sam.widgets.tables import CONTROLS, LAYER_TEXTS
 
 
 @pytest.fixture
@@ -18,13 +18,19 @@ def viewer(viewer_model):
     return viewer_model
 
 
-def test_the_help_names_every_key(panel, qtbot):
+def test_the_help_names_every_key_layer_and_control(panel, qtbot):
     dialog = panel.show_help()
     qtbot.addWidget(dialog)
     text = dialog.keys.toPlainText()
     for shortcut in (*SHORTCUTS.values(), *GESTURES, *LIST_KEYS, *TREE_KEYS.values()):
         assert shortcut.shown in text
         assert shortcut.text in text
+    for name, what in LAYER_TEXTS.items():
+        assert layer_name(name) in text
+        assert what in text
+    for control in CONTROLS.values():
+        assert control.plain in text
+        assert not control.plain or control.tooltip in text
 
 
 @pytest.mark.parametrize("signal", TREE_KEYS)

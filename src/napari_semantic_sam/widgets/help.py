@@ -1,17 +1,17 @@
-"""All keys, in a window of their own."""
+"""All keys, layers and controls, in a window of their own."""
 
 from __future__ import annotations
 
 from qtpy.QtWidgets import QDialog, QDialogButtonBox, QLabel, QTextBrowser, QVBoxLayout, QWidget
 
-from napari_semantic_sam.widgets.key_table import keys_as_markdown
+from napari_semantic_sam.widgets.key_table import reference_as_markdown
 from napari_semantic_sam.widgets.tables import HINTS
 
 _SIZE = (460, 560)
 
 
 class HelpDialog(QDialog):
-    """Shows every key and gesture, from the same table as the documents.
+    """Shows every key, gesture, layer and control, from the same table as the documents.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class HelpDialog(QDialog):
         self.setWindowTitle(HINTS["help title"])
         self.resize(*_SIZE)
         self.keys = QTextBrowser()
-        self.keys.setMarkdown(keys_as_markdown())
+        self.keys.setMarkdown(reference_as_markdown())
         footer = QLabel(HINTS["help footer"])
         footer.setWordWrap(True)
         close = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)

@@ -26,6 +26,14 @@ LAYER_NAMES: Final = {
     DRAFT: "{image} · draft",
 }
 LEVEL_LAYER_NAME: Final = "{image} · level {level}"
+LAYER_TEXTS: Final = {
+    LEVEL_LAYER_NAME: "What was kept, an ordinary Labels layer for each level",
+    LAYER_NAMES[CLICKS]: "Clicks, and labels to refine; made by Start, selected and ready",
+    LAYER_NAMES[BOXES]: "Boxes, lines and outlines; made by Start",
+    LAYER_NAMES[PREVIEW]: "The masks of the active object, and the one under the mouse",
+    LAYER_NAMES[DRAFT]: "What “Preview this view” would find",
+}
+"""What each of our layers holds."""
 
 LEVEL_COLOURS: Final = (
     (0, 158, 255),
@@ -62,7 +70,14 @@ def _with_key(caption: str, shortcut: str) -> str:
 
 
 CONTROLS: Final = {
-    "help": Control("?", "Show all keys."),
+    "help": Control("?", "Show all keys, and what every control does."),
+    "undo": Control(
+        "&Undo", f"Undo the last step, also a brush stroke ({SHORTCUTS['undo'].shown})."
+    ),
+    "redo": Control("&Redo", f"Redo the step undone last ({SHORTCUTS['redo'].shown})."),
+    "status": Control(
+        "", "The image being annotated, the model in use, where it runs and what it cannot do."
+    ),
     "source": Control("Image and model", "What is annotated, and the model that finds the masks."),
     "image": Control(
         "&Image",
@@ -180,10 +195,6 @@ CONTROLS: Final = {
         "Smoo&th",
         "Round off the outline of a mask by about this many pixels; 0 leaves it as it is.",
     ),
-    "undo": Control(
-        "&Undo", f"Undo the last step, also a brush stroke ({SHORTCUTS['undo'].shown})."
-    ),
-    "redo": Control("&Redo", f"Redo the step undone last ({SHORTCUTS['redo'].shown})."),
     "automatic": Control("Whole image", "Find all objects at once, without a click."),
     "levels": Control("Levels", "The levels to look for, 1 is the coarsest."),
     "level": Control("", "Look for objects of this level."),
@@ -220,6 +231,7 @@ CONTROLS: Final = {
     ),
     "stop_run": Control("Stop", "Stop looking; what was found until now is kept."),
     "found": Control("", "What the last run found."),
+    "review": Control("Kept objects", "All labels of all levels."),
     "as_list": Control("List", "All kept objects, one below the other."),
     "as_tree": Control("Tree", "Which object lies in which, at all levels."),
     "tree_view": Control(
@@ -250,7 +262,6 @@ CONTROLS: Final = {
     "measure_table": Control("", "Measurements; click a column's title to sort."),
     "save_table": Control("Save as CSV …", "Save this table for spreadsheets and scripts."),
     "measure_status": Control("", "How many rows there are, and in which units."),
-    "review": Control("Kept objects", "All labels of all levels."),
     "table": Control(
         "",
         "All kept objects. Click a column's title to sort. Enter or a double click goes to the "
@@ -280,10 +291,10 @@ CONTROLS: Final = {
     ),
     "region": Control("", "The region in view; the most unclear ones come first."),
     "stop_search": Control("Stop", "Stop looking for unclear regions."),
-    "status": Control(
-        "", "The image being annotated, the model in use, where it runs and what it cannot do."
-    ),
 }
+
+SECTIONS: Final = ("source", "prompts", "candidates", "options", "automatic", "review")
+"""Of the panel, from top to bottom; each is followed by its controls in `CONTROLS`."""
 
 DEVICES: Final = (
     ("auto", "Automatic"),
@@ -353,7 +364,7 @@ HINTS: Final = {
     "pixels": "pixels",
     "micrometres": "micrometres",
     "measure title": "Measurements of “{image}”",
-    "help title": "Keys of Semantic-SAM",
+    "help title": "Keys and controls of Semantic-SAM",
     "help footer": "Alt with the underlined letter reaches every control of the panel; Tab walks "
     "through them.",
 }
