@@ -192,7 +192,8 @@ def test_ending_does_not_wait_for_a_slow_file(annotator, viewer, qtbot, folder, 
         may_read.wait(30)
         return "hash"
 
-    qtbot.waitUntil(lambda: all(each.read_bytes() for each in folder.glob("*.jsonl")))
+    # That of the fixture's session is there once its thread has had a turn.
+    qtbot.waitUntil(lambda: [bool(each.read_bytes()) for each in folder.glob("*.jsonl")] == [True])
     monkeypatch.setattr(journal_header, "picture_hash", slow_hash)
     start(annotator, qtbot)
     click(annotator, qtbot, 20, 30)
