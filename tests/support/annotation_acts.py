@@ -152,7 +152,7 @@ def _stroke(session, rng):
     level = int(rng.integers(1, 5))
     y, x = (int(rng.integers(0, side - 12)) for side in SHAPE)
     before = session.levels.array(level)[y : y + 12, x : x + 12].copy()
-    after = before.copy()
+    after = before.astype(np.int64)  # the level's own type may be too small for every number
     after[2:9, 3:10] = rng.choice([0, 7, 300, 70_000])
     session.record_stroke(level, (y, x, y + 12, x + 12), before, after)
 
