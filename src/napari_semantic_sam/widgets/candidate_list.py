@@ -10,7 +10,8 @@ from qtpy.QtGui import QColor, QIcon, QKeyEvent, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
 
 from napari_semantic_sam.widgets.controls import explained
-from napari_semantic_sam.widgets.tables import HINTS, LEVEL_COLOURS
+from napari_semantic_sam.widgets.hints import HINTS
+from napari_semantic_sam.widgets.tables import LEVEL_COLOURS
 
 _ROWS = 6
 _SLACK = 4

@@ -11,7 +11,7 @@ from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.image.axes import guess_axes
 from napari_semantic_sam.widgets.controls import button, combo, row
 from napari_semantic_sam.widgets.frame import Channels, lengths_of
-from napari_semantic_sam.widgets.tables import HINTS
+from napari_semantic_sam.widgets.hints import HINTS
 
 _MOST = 3
 """Channels that the model can see at once."""

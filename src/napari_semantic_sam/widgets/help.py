@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QDialog, QDialogButtonBox, QLabel, QTextBrowser, QVBoxLayout, QWidget
 
+from napari_semantic_sam.widgets.hints import HINTS
 from napari_semantic_sam.widgets.key_table import reference_as_markdown
-from napari_semantic_sam.widgets.tables import HINTS
 
 _SIZE = (460, 560)
 

@@ -21,9 +21,9 @@ from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.level_labels import LevelLabels
 from napari_semantic_sam.widgets.camera import look_at
 from napari_semantic_sam.widgets.frame import Frame
+from napari_semantic_sam.widgets.hints import HINTS
 from napari_semantic_sam.widgets.messages import MESSAGES
 from napari_semantic_sam.widgets.single_job import SingleJob
-from napari_semantic_sam.widgets.tables import HINTS
 from napari_semantic_sam.widgets.worker import Progress
 
 

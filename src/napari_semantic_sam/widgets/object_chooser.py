@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QComboBox
 
 from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.widgets.controls import explained, narrow
-from napari_semantic_sam.widgets.tables import HINTS
+from napari_semantic_sam.widgets.hints import HINTS
 
 _KEYS = (
     Qt.Key.Key_Up,

@@ -17,9 +17,9 @@ from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.image.source import ImageSource
 from napari_semantic_sam.inference.tiles.scale import ObjectSize
 from napari_semantic_sam.widgets.frame import Channels, Frame, frame_of
+from napari_semantic_sam.widgets.hints import HINTS
 from napari_semantic_sam.widgets.messages import MESSAGES
 from napari_semantic_sam.widgets.native import load_libraries
-from napari_semantic_sam.widgets.tables import HINTS
 from napari_semantic_sam.widgets.tool_layers import insert_next_tool
 from napari_semantic_sam.widgets.worker import Job, Progress, weakly
 

@@ -17,7 +17,8 @@ from napari_semantic_sam.widgets.controls import (
     explained,
     row,
 )
-from napari_semantic_sam.widgets.tables import HINTS, RULES
+from napari_semantic_sam.widgets.hints import HINTS
+from napari_semantic_sam.widgets.tables import RULES
 
 MOST_SMOOTHING = 20
 """Pixels."""

@@ -16,6 +16,7 @@ from napari_semantic_sam.widgets.automatic.panel import WholeImagePanel
 from napari_semantic_sam.widgets.automatic.tree_panel import TreePanel
 from napari_semantic_sam.widgets.controls import button, compact, plain_text, row
 from napari_semantic_sam.widgets.help import HelpDialog
+from napari_semantic_sam.widgets.hints import HINTS
 from napari_semantic_sam.widgets.kept import KeptObjects
 from napari_semantic_sam.widgets.masks import MaskChooser
 from napari_semantic_sam.widgets.memory import Memory
@@ -30,7 +31,7 @@ from napari_semantic_sam.widgets.scrolling import WheelGuard
 from napari_semantic_sam.widgets.section import Section
 from napari_semantic_sam.widgets.source import SourceForm
 from napari_semantic_sam.widgets.steps import StepButtons
-from napari_semantic_sam.widgets.tables import CONTROLS, HINTS
+from napari_semantic_sam.widgets.tables import CONTROLS
 
 _SIZE = QSize(330, 600)
 _NARROWEST = 280

@@ -15,10 +15,10 @@ from qtpy.QtWidgets import (
 
 from napari_semantic_sam.widgets.annotator import Annotator
 from napari_semantic_sam.widgets.controls import button, compact, explained, plain_text, row
+from napari_semantic_sam.widgets.hints import HINTS
 from napari_semantic_sam.widgets.messages import MESSAGES
 from napari_semantic_sam.widgets.review_model import Key, key
 from napari_semantic_sam.widgets.review_table import ReviewTable
-from napari_semantic_sam.widgets.tables import HINTS
 
 _BUTTONS = ("go_to", "rename", "move", "refine", "merge", "split", "clean", "delete")
 _BUTTONS_PER_ROW = 4

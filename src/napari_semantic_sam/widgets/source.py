@@ -31,8 +31,9 @@ from napari_semantic_sam.widgets.controls import (
     plain_text,
     row,
 )
+from napari_semantic_sam.widgets.hints import HINTS
 from napari_semantic_sam.widgets.names import Vocabulary, vocabulary_of
-from napari_semantic_sam.widgets.tables import DEVICES, HINTS, KINDS
+from napari_semantic_sam.widgets.tables import DEVICES, KINDS
 from napari_semantic_sam.widgets.worker import Progress
 
 _LARGEST = 99_999

@@ -33,7 +33,7 @@ from napari_semantic_sam.widgets.controls import (
     plain_text,
     row,
 )
-from napari_semantic_sam.widgets.tables import HINTS
+from napari_semantic_sam.widgets.hints import HINTS
 from napari_semantic_sam.widgets.worker import Progress
 
 _USUAL_LEVELS = 6

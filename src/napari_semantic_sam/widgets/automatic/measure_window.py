@@ -20,8 +20,8 @@ from napari_semantic_sam.widgets.automatic.choices import MEASUREMENTS, STACK_ME
 from napari_semantic_sam.widgets.automatic.measure_model import MeasureModel
 from napari_semantic_sam.widgets.automatic.stack_facts import StackFacts
 from napari_semantic_sam.widgets.controls import button, combo, explained, plain_text, row
+from napari_semantic_sam.widgets.hints import HINTS
 from napari_semantic_sam.widgets.opening import tell
-from napari_semantic_sam.widgets.tables import HINTS
 from napari_semantic_sam.widgets.worker import Job
 
 _SIZE = (720, 460)

@@ -17,10 +17,10 @@ from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.results import Candidate
 from napari_semantic_sam.widgets.automatic.draft import DraftLayer
 from napari_semantic_sam.widgets.automatic.stack_search import Part, StackRequest, find_in_stack
+from napari_semantic_sam.widgets.hints import HINTS
 from napari_semantic_sam.widgets.messages import MESSAGES
 from napari_semantic_sam.widgets.opening import tell
 from napari_semantic_sam.widgets.session_view import SessionView
-from napari_semantic_sam.widgets.tables import HINTS
 from napari_semantic_sam.widgets.worker import Job, Progress
 
 _SECONDS_AT_ONCE = 0.03

@@ -13,8 +13,8 @@ from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 from napari_semantic_sam.widgets.automatic.stack_facts import StackFacts
 from napari_semantic_sam.widgets.cells import ALIGN_NUMBER, are_same, title_of
 from napari_semantic_sam.widgets.columns import TREE_TITLES
+from napari_semantic_sam.widgets.hints import HINTS
 from napari_semantic_sam.widgets.review_model import cell_text
-from napari_semantic_sam.widgets.tables import HINTS
 
 COLUMNS = tuple(TREE_TITLES)
 _NUMBERS = ("area", "volume", "slices", "predicted_iou")

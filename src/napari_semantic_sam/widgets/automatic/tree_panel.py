@@ -12,7 +12,8 @@ from napari_semantic_sam.widgets.automatic.hiding import HiddenObjects
 from napari_semantic_sam.widgets.automatic.stack_facts import StackFacts
 from napari_semantic_sam.widgets.automatic.tree_view import TreeView
 from napari_semantic_sam.widgets.controls import button, compact, row
-from napari_semantic_sam.widgets.tables import CONTROLS, HINTS
+from napari_semantic_sam.widgets.hints import HINTS
+from napari_semantic_sam.widgets.tables import CONTROLS
 
 _BUTTONS = (
     ("tree_go_to", "tree_coarser", "tree_finer", "tree_delete"),
