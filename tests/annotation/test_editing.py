@@ -266,6 +266,12 @@ def test_removing_a_level_again_spares_labels_that_came_since(session):
     assert [(row.index, row.area) for row in session.levels.rows(4)] == [(7, 1)]
 
 
+def test_only_labels_of_a_level_that_is_there_are_adopted(session):
+    with pytest.raises(ValueError, match="no level 3"):
+        session.adopt(3, np.zeros(SHAPE, dtype=int))
+    assert session.levels.levels == [2, 4]
+
+
 @pytest.mark.parametrize("level", [1, 2])
 @pytest.mark.parametrize(
     "act",
@@ -329,14 +335,14 @@ def test_listeners_are_told_after_each_act(session):
     session.redo()
     session.undo()
     session.undo()
-    session.adopt(3, np.zeros(SHAPE, dtype=int))
+    session.adopt(4, np.zeros(SHAPE, dtype=int))
     text = "delete label 1 of level 2"
     assert told == [
         ("step", text, 1),
         ("undo", text, 2),
         ("redo", text, 1),
         ("undo", text, 2),
-        ("adopt", "adopt level 3", 2),
+        ("adopt", "adopt level 4", 2),
     ]
 
 

@@ -166,10 +166,16 @@ def _new_array(rng):
     return array, rows
 
 
+def _levels_with_labels(session):
+    """Return levels that a restored session has as well; empty ones come by looking."""
+    return [level for level in session.levels.levels if session.levels.rows(level)]
+
+
 def _adopt(session, rng):
-    level = int(rng.integers(1, 6))
-    array, rows = _new_array(rng)
-    session.adopt(level, array, [replace(row, level=level) for row in rows])
+    if levels := _levels_with_labels(session):
+        level = int(rng.choice(levels))
+        array, rows = _new_array(rng)
+        session.adopt(level, array, [replace(row, level=level) for row in rows])
 
 
 def _replace(session, rng):
@@ -179,8 +185,8 @@ def _replace(session, rng):
 
 
 def _remove(session, rng):
-    if session.levels.levels:
-        session.remove_level(int(rng.choice(session.levels.levels)))
+    if levels := _levels_with_labels(session):
+        session.remove_level(int(rng.choice(levels)))
 
 
 _ACTS = {

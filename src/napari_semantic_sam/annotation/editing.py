@@ -201,10 +201,18 @@ class LabelEditing(Stepping):
         self._finish(f"remove level {level}", edits)
 
     def adopt(self, level: int, array: Stored, rows: Iterable[LabelRow] = ()) -> None:
-        """Use an array that turned up for a level; no step, it was not done here.
+        """Use what something else made of the labels of a level; no step, it was not done here.
 
-        Parameters and errors are those of `replace_level`.
+        Parameters are those of `replace_level`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such level, whose labels steps could tell from these, or if it is not
+            an integer array of the picture's shape.
         """
+        if level not in self.levels.levels:
+            raise ValueError(f"there is no level {level}")
         self.settle()
         self.levels.attach(level, array, rows)
         change = LabelsChange(level, None, None, None, (), tuple(self.levels.rows(level)))
