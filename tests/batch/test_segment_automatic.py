@@ -86,7 +86,7 @@ def test_what_is_done_is_not_done_again(tmp_path, predictor, picture):
 
 
 @pytest.mark.parametrize(
-    "change", ["settings", "picture", "checkpoint", "scale", "deleted", "replaced", "torn"]
+    "change", ["settings", "picture", "checkpoint", "scale", "deleted", "torn"]
 )
 def test_what_changed_is_done_again(tmp_path, predictor, picture, change):
     output, settings, options = tmp_path / "out", SETTINGS, PictureOptions()
@@ -101,8 +101,6 @@ def test_what_changed_is_done_again(tmp_path, predictor, picture, change):
         options = PictureOptions(object_scale=ObjectScale("48"))
     elif change == "deleted":
         first.files[0].unlink()
-    elif change == "replaced":  # by a run for clicks, for example
-        tifffile.imwrite(first.files[0], np.zeros((4, 4), np.uint8))
     else:
         journal = output / JOURNAL
         journal.write_text(journal.read_text()[:-12])
@@ -113,18 +111,34 @@ def test_what_changed_is_done_again(tmp_path, predictor, picture, change):
     assert third.done_before
 
 
-def test_files_that_a_new_run_does_not_write_go_unless_somebody_changed_them(
-    tmp_path, predictor, picture
-):
+def test_files_that_a_new_run_does_not_write_go(tmp_path, predictor, picture):
     output = tmp_path / "out"
     segment_everything([picture], predictor, SETTINGS, output, measure=True)
-    edited = output / "cells_inside.csv"
-    edited.write_text("mine")
     (again,) = segment_everything([picture], predictor, AutomaticSettings((1,)), output)
     left = {path.name for path in output.iterdir()}
-    assert left == {"cells_level1.tif", "cells_masks.csv", edited.name, JOURNAL}
-    assert edited.read_text() == "mine"
+    assert left == {"cells_level1.tif", "cells_masks.csv", JOURNAL}
     assert again.files[0].exists()
+
+
+def test_labels_that_somebody_corrected_are_never_written_over(tmp_path, predictor, picture):
+    output = tmp_path / "out"
+    (first,) = segment_everything([picture], predictor, SETTINGS, output)
+    mine = np.full((8, 8), 77, np.uint8)
+    tifffile.imwrite(first.files[0], mine)
+    (again,) = segment_everything([picture], predictor, SETTINGS, output)
+    assert again.done_before
+    assert again.notices == (f"{first.files[0]} was changed and stays so.",)
+    other = AutomaticSettings((1,))
+    (refused,) = segment_everything([picture], predictor, other, output)
+    assert refused.error == (
+        f"{picture} is not segmented again, because {first.files[0]} was changed since; rename "
+        "it, or give another output folder."
+    )
+    np.testing.assert_array_equal(tifffile.imread(first.files[0]), mine)
+    first.files[0].rename(output / "corrected.tif")
+    (last,) = segment_everything([picture], predictor, other, output)
+    assert not last.error
+    np.testing.assert_array_equal(tifffile.imread(output / "corrected.tif"), mine)
 
 
 def test_bad_files_are_named_and_the_others_go_on(tmp_path, predictor, picture):

@@ -73,8 +73,10 @@ def segment_everything(
     has a row for each object, see `measure_objects`. Planes that `form` streams become
     ``<stem>_level<k>.ome.zarr`` instead. A picture that cannot be segmented is reported and
     leaves earlier results of it as they were; the others go on. A picture that an earlier run
-    segmented in the same way, and wholly, is not segmented again, unless its results were changed
-    since. Results of an earlier run that nobody changed go where the new ones have no such file.
+    segmented in the same way, and wholly, is not segmented again, unless results are missing.
+    Results that somebody changed since are never written over: a picture that would have to be
+    segmented again is reported instead. Results that nobody changed go where the new ones have
+    no such file.
 
     Parameters
     ----------
@@ -131,11 +133,18 @@ class _Job:
         """Segment one picture, or find out that it is done."""
         print_of = self._fingerprint(path)
         before = self.journal.known(stem)
-        present = {name for name, facts in before.files.items() if facts == self._facts(name)}
-        is_done = before.fingerprint == print_of != "" and present == before.files.keys()
-        if is_done:
+        facts = {name: self._facts(name) for name in before.files}
+        changed = [name for name in facts if facts[name] and facts[name] != before.files[name]]
+        if before.fingerprint == print_of != "" and all(facts.values()):
             targets = tuple(self.folder / name for name in before.files)
-            return SegmentReport(path, targets, before.masks, done_before=True)
+            notices = tuple(f"{self.folder / name} was changed and stays so." for name in changed)
+            return SegmentReport(path, targets, before.masks, done_before=True, notices=notices)
+        if changed:
+            raise UserError(
+                f"{path} is not segmented again, because {self.folder / changed[0]} was changed "
+                "since; rename it, or give another output folder."
+            )
+        present = {name for name in facts if facts[name]}
         with open_picture(path, self.options) as picture:
             report = self._segment(path, picture, lambda name: self.folder / f"{stem}_{name}")
         files = {file.name: self._facts(file.name) for file in report.files}
@@ -147,11 +156,12 @@ class _Job:
 
     def _facts(self, name: str) -> tuple[int, ...]:
         """Return what tells whether a written file is still the same; nothing if it is gone."""
+        path = self.folder / name
         try:
-            found = (self.folder / name).stat()
+            found = [each.stat() for each in (path, *path.rglob("*"))]
         except OSError:
             return ()
-        return (found.st_size, found.st_mtime_ns)
+        return (sum(each.st_size for each in found), max(each.st_mtime_ns for each in found))
 
     def _segment(
         self, path: Path, picture: Picture, target: Callable[[str], Path]
