@@ -72,6 +72,15 @@ def test_axes_that_were_guessed_are_said(tmp_path, said, sentence):
         assert all(sentence in each and str(path) in each for each in picture.notices)
 
 
+def test_many_planes_without_names_are_no_reason_to_stop(tmp_path):
+    path = tmp_path / "a.tif"
+    shape = (10, 9, 2, 40, 30)
+    tifffile.imwrite(path, np.zeros(shape, np.uint16), photometric="minisblack")
+    with open_picture(path, PictureOptions()) as picture:
+        (notice,) = picture.notices
+        assert notice.endswith("planes are, and they are taken for channels.")
+
+
 def test_every_picture_comes_with_what_the_wish_means_for_it(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.zeros((90, 80), np.uint8))

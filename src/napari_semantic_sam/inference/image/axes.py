@@ -89,11 +89,10 @@ def doubt_about(axes: Axes, shape: Sequence[int], names: Sequence[str]) -> str:
     named = len(names) == len(axes) and str(names[number]).strip().lower() in _LETTER_OF
     if number < 0 or number > axes.index("Y") or named:
         return ""
-    other = axes.replace("C", next(letter for letter in "ZTC" if letter not in axes))
-    return (
-        f"nothing says what its {shape[number]} planes are, and they are taken for channels; if "
-        f"they are slices, give the axes {other}."
-    )
+    told = f"nothing says what its {shape[number]} planes are, and they are taken for channels"
+    free = next((letter for letter in "ZT" if letter not in axes), "")
+    advice = f"if they are slices, give the axes {axes.replace('C', free)}" if free else ""
+    return "; ".join(filter(None, (told, advice))) + "."
 
 
 def checked_axes(axes: str, shape: Sequence[int]) -> Axes:
