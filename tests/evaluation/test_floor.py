@@ -31,5 +31,14 @@ def test_colours_and_transparency():
     assert found.f1 == 1.0
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_dark(value):
+    picture, labels = discs(background=30, foreground=200)
+    picture[:3] = value
+    (found,) = detect(labels, otsu_watershed(picture), [0.8])
+    assert (found.matched, found.missed, found.spurious) == (3, 0, 0)
+    assert not otsu_watershed(np.full((20, 20), value)).any()
+
+
 def test_a_constant_picture_holds_nothing():
     assert not otsu_watershed(np.full((20, 20), 7, np.uint16)).any()

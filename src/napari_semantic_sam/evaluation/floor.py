@@ -20,7 +20,8 @@ def otsu_watershed(
     Parameters
     ----------
     image : (H, W) or (H, W, 3 or 4) array
-        Grey or colours; transparency is ignored.
+        Grey or colours; transparency is ignored, and what is not finite is as dark as the
+        darkest pixel that is.
     smoothing : float
         Sigma of the Gaussian before the threshold, in pixels.
     spacing : int
@@ -52,6 +53,8 @@ def _foreground(image: npt.NDArray[Any], smoothing: float) -> npt.NDArray[np.boo
     from skimage.filters import threshold_otsu
 
     grey = image[..., :3].mean(axis=-1) if image.ndim == 3 else image.astype(float)
+    is_known = np.isfinite(grey)
+    grey = np.where(is_known, grey, grey.min(where=is_known, initial=np.inf))
     smooth = ndimage.gaussian_filter(grey, smoothing)
     if smooth.min() == smooth.max():
         return np.zeros(smooth.shape, dtype=bool)
