@@ -324,6 +324,13 @@ def test_a_mask_of_which_a_correction_leaves_nothing_is_gone():
     assert (combined.candidates, combined.best) == ((), 0)
 
 
+def test_clicks_at_one_place_that_contradict_each_other_leave_nothing():
+    at = (2.0, 2.0)
+    prompts = (Prompt("box", (0, 0, 40, 40)), click(at, False), click(at))
+    combined = asked(*prompts, masks=((SPECK, 0.9),))
+    assert all(each.area for each in combined.candidates)
+
+
 def test_masks_are_joined_where_none_holds_every_click():
     masks = ((CELL, 0.8), (OTHER_CELL, 0.6), (OTHER_NUCLEUS, 0.5))
     combined = asked(click(IN_CELL), click(IN_OTHER_NUCLEUS), masks=masks)

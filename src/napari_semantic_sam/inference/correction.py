@@ -59,7 +59,8 @@ def extended(
     distance = _distance(mask.crop, mask.box, click)
     if distance < FAR * math.sqrt(mask.area):
         missing &= _disc(source.box, click, ADDED * distance)
-    return united([mask, _with(source, _under(missing, source.box, click))])
+    piece = _under(missing, source.box, click)
+    return united([mask, _with(source, piece)]) if piece.any() else mask
 
 
 def trimmed(
