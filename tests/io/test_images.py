@@ -169,10 +169,12 @@ def test_whole_numbers_in_floating_point_are_labels(tmp_path):
         (RGB, "colour"),
         (GREY / 7, "whole numbers"),
         (np.full((9, 9), np.nan, np.float32), "whole numbers"),
+        (np.full((9, 9), np.inf, np.float32), "whole numbers"),
+        (np.full((9, 9), 1e20), "whole numbers"),
         (GREY.astype(np.int16) - 1000, "negative"),
         (np.zeros((2, 2, 9, 9), np.uint8), "shape"),
     ],
-    ids=["rgb", "fractions", "nan", "negative", "4-D"],
+    ids=["rgb", "fractions", "nan", "infinite", "huge", "negative", "4-D"],
 )
 def test_what_is_no_label_image(tmp_path, array, sentence):
     with pytest.raises(UserError, match=rf"labels\.tif .*{sentence}"):

@@ -31,6 +31,9 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 
+_MOST_FLOAT = 2.0**53
+"""From here on not every whole number can be told from the next in floating point."""
+
 _BROKEN = ("invalid page offset", "invalid offset to first page", "corrupted", "TiffTag 270 ")
 """What tifffile logs, and does not raise, when the list of pages or the description breaks off."""
 MISSING_FILE = "Missing data are zeroed"
@@ -255,10 +258,15 @@ def _plain_mode(picture: Image, *, palette_to_rgb: bool) -> Image:
 def _as_labels(array: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
     if array.dtype == bool:
         return array.astype(np.uint8)
-    if array.dtype.kind == "f" and np.array_equal(array, np.round(array)):
+    if array.dtype.kind == "f" and _is_whole(array):
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
         raise UserError(f"{path} holds {array.dtype} values; labels are whole numbers.")
     if array.min(initial=0) < 0:
         raise UserError(f"{path} has negative values; labels are whole numbers from 0 on.")
     return array
+
+
+def _is_whole(array: npt.NDArray[Any]) -> bool:
+    """Whether all numbers are whole, and small enough to be told from their neighbours."""
+    return bool(np.all(np.abs(array) < _MOST_FLOAT) and np.array_equal(array, np.round(array)))
