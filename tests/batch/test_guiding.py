@@ -63,7 +63,7 @@ def test_only_what_lies_in_the_region(tmp_path, predictor, picture, kind):
         "Polygon": polygon,
         "MultiPolygon": {"type": "MultiPolygon", "coordinates": [[LEFT]]},
         "collection": {"type": "FeatureCollection", "features": [feature]},
-        "list": [feature],
+        "list": [feature, {"type": "Feature", "properties": {}, "geometry": None}],
     }
     region = tmp_path / ("region.tif" if kind == "labels" else "region.geojson")
     if kind == "labels":
@@ -71,7 +71,7 @@ def test_only_what_lies_in_the_region(tmp_path, predictor, picture, kind):
         window[:, :75] = 3
         tifffile.imwrite(region, window)
     else:
-        region.write_text(json.dumps(data[kind]))
+        region.write_text(json.dumps(data[kind]), encoding="utf-8-sig")
     (report,) = segment_everything(
         [picture], predictor, SETTINGS, tmp_path / "out", wishes=Wishes(region=region)
     )

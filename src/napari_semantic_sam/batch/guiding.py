@@ -107,6 +107,8 @@ def _read_polygons(path: Path) -> list[list[Points]]:
 
 def _polygons(data: Any) -> list[list[Points]]:
     """Return the polygons of anything GeoJSON may hold; none of points and lines."""
+    if data is None:  # a feature may be without a place
+        return []
     if isinstance(data, list):
         return [rings for part in data for rings in _polygons(part)]
     for key in ("features", "geometries", "geometry"):

@@ -102,7 +102,7 @@ def read_json(path: str | Path) -> Any:
         If it is missing, cannot be read or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UserError(f"{path} could not be read ({error.strerror}).") from error
     except ValueError as error:  # covers text that is not UTF-8, too
