@@ -170,6 +170,28 @@ def test_files_that_cannot_be_used_are_left_out_and_named(folder, capfd):
     assert "7" in next(line for line in said.splitlines() if "without image or masks" in line)
 
 
+def test_a_file_is_named_whatever_is_wrong_with_its_pixels(folder, capfd):
+    tifffile.imwrite(folder / "images" / "12.tif", np.full((90, 110), np.nan, np.float32))
+    for name in ("cells", "nuclei"):
+        tifffile.imwrite(folder / name / "12.tif", np.ones((90, 110), np.uint16))
+    train, _ = folder_sources(source(), holdout=10**6, base=folder)
+    train.read_ahead()
+    assert "12.tif" in capfd.readouterr().err
+
+
+def test_labels_with_large_numbers_are_taught(folder):
+    for path in (folder / "images").iterdir():
+        if path.stem != "3":
+            path.unlink()
+    (folder / "cells" / "3.png").unlink()
+    labels = np.zeros((90, 110), np.uint32)
+    labels[20:70, 30:80] = 3_000_000_000
+    tifffile.imwrite(folder / "cells" / "3.tif", labels)
+    config = SourceConfig(images="images", masks=("cells",), zoom=(1.0, 1.0))
+    train, _ = folder_sources(config, holdout=10**6, base=folder)
+    assert len(train(np.random.default_rng(0), SIZE).masks) == 1
+
+
 def test_an_image_without_objects_of_the_first_granularity_is_used(folder):
     for path in (folder / "cells").iterdir():
         Image.fromarray(np.zeros((90, 110), np.uint16)).save(path)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.errors import UserError, naming
 from napari_semantic_sam.io.files import atomic_path
 
 Writers = dict[Path, Callable[[Path], None]]
@@ -64,7 +64,7 @@ def segment_each(
         try:
             report = segment(stem, path)
         except UserError as error:
-            report = SegmentReport(path, error=naming(str(path), error))
+            report = SegmentReport(path, error=naming(error, path))
         reports.append(report)
         if progress is not None:
             progress(report)
@@ -80,9 +80,3 @@ def write_together(writers: Writers) -> None:
                 write(temporary)
             except UserError as error:  # which names a file that nobody will find
                 raise UserError(str(error).replace(temporary.name, target.name)) from error
-
-
-def naming(name: str, error: UserError) -> str:
-    """Return the sentence of an error, beginning with the name of a picture if it lacks it."""
-    sentence = str(error)
-    return sentence if name in sentence else f"{name}: {sentence}"

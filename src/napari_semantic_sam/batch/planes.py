@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from napari_semantic_sam.batch.files import SegmentReport, Writers, naming, write_together
+from napari_semantic_sam.batch.files import SegmentReport, Writers, write_together
 from napari_semantic_sam.batch.label_stack import LabelStack
 from napari_semantic_sam.batch.linked import link_labels
 from napari_semantic_sam.batch.linking import Movements
 from napari_semantic_sam.batch.output import AS_TIFF, Output
 from napari_semantic_sam.batch.pictures import Picture
 from napari_semantic_sam.batch.tables import PictureTables, Table
-from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.errors import UserError, naming
 from napari_semantic_sam.inference.image.plane import Plane
 from napari_semantic_sam.io.label_stacks import write_label_planes
 from napari_semantic_sam.io.label_zarr import copy_labels, label_zarrs
@@ -89,7 +89,7 @@ def segment_planes(
             if movements is not None:
                 movements.add(number, plane)
         except UserError as error:
-            skipped.append(naming(plane.name, error))
+            skipped.append(naming(error, plane.name))
             continue
         labels.add(number, result.labels)
         tables.add(number, result.tables)

@@ -6,13 +6,13 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from napari_semantic_sam.batch.files import SegmentReport, Writers, naming
+from napari_semantic_sam.batch.files import SegmentReport, Writers
 from napari_semantic_sam.batch.linked import link_labels
 from napari_semantic_sam.batch.linking import Movements
 from napari_semantic_sam.batch.pictures import Picture
 from napari_semantic_sam.batch.planes import picture_zarrs, without_labels, zarr_paths
 from napari_semantic_sam.batch.tables import PictureTables, Table
-from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.errors import UserError, naming
 from napari_semantic_sam.inference.automatic.stored import StoredLabels
 from napari_semantic_sam.inference.image.plane import Plane
 from napari_semantic_sam.io.files import make_folder
@@ -67,7 +67,7 @@ def stream_planes(
                     if movements is not None:
                         movements.add(number, plane)
                 except UserError as error:
-                    skipped.append(naming(plane.name, error))
+                    skipped.append(naming(error, plane.name))
                     continue
                 place = tuple(picture.place(index).values())
                 for level in levels:

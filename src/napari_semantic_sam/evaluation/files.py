@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.errors import UserError, naming
 from napari_semantic_sam.io.pairs import PairedFiles
 
 Progress = Callable[[int, int, str], None]
@@ -52,15 +52,10 @@ def each_image(
         try:
             results[files.stem] = measurer.image(files)
         except UserError as error:
-            skipped.append({"image": files.stem, "reason": _naming(files, str(error))})
+            skipped.append(
+                {"image": files.stem, "reason": naming(error, files.image, *files.masks.values())}
+            )
     return results, skipped
-
-
-def _naming(files: PairedFiles, reason: str) -> str:
-    """Return a sentence that names the picture's file, unless it names one of them already."""
-    if any(str(path) in reason for path in (files.image, *files.masks.values())):
-        return reason
-    return f"{files.image}: {reason}"
 
 
 def check_size(labels: Path, found: tuple[int, ...], image: Path, shape: tuple[int, int]) -> None:

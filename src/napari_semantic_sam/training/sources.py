@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from skimage.segmentation import relabel_sequential
 
-from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.errors import UserError, naming
 from napari_semantic_sam.inference.preparation import normalise
 from napari_semantic_sam.io.images import read_image, read_labels
 from napari_semantic_sam.io.pairs import PairedFiles, image_files, pair_files
@@ -171,10 +172,17 @@ def _annotated(files: PairedFiles, config: SourceConfig) -> Annotated:
     Raises
     ------
     UserError
-        If they cannot be read or do not fit together.
+        If they cannot be read or do not fit together; it names the file.
     """
+    try:
+        return _read_annotated(files, config)
+    except UserError as error:
+        raise UserError(naming(error, files.image, *files.masks.values())) from error
+
+
+def _read_annotated(files: PairedFiles, config: SourceConfig) -> Annotated:
     image = read_image(files.image)
-    labels = [read_labels(path).astype(np.int32) for path in files.masks.values()]
+    labels = [_numbered(read_labels(path)) for path in files.masks.values()]
     if not labels:
         image = _as_bytes(image)
         regions = region_levels(image, np.zeros(image.shape[:2], np.int32))
@@ -190,6 +198,11 @@ def _annotated(files: PairedFiles, config: SourceConfig) -> Annotated:
     groups = [object_groups(labels[0])] if config.groups else []
     regions = region_levels(image, labels[0]) if config.regions else []
     return image, labels + groups + regions
+
+
+def _numbered(labels: npt.NDArray[Any]) -> Labels:
+    """Return labels with numbers from 1 on, because those of files may be too large."""
+    return np.asarray(relabel_sequential(labels)[0], dtype=np.int32)
 
 
 def _annotated_or_error(files: PairedFiles, config: SourceConfig) -> Annotated | UserError:

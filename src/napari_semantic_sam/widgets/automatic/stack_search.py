@@ -10,10 +10,9 @@ import numpy as np
 from napari_semantic_sam.annotation.automatic import AutomaticRequest, Found, Pace, label_plane
 from napari_semantic_sam.annotation.bulk import Patch, patches_of
 from napari_semantic_sam.annotation.engine import OpenPicture, Report
-from napari_semantic_sam.batch.files import naming
 from napari_semantic_sam.batch.label_stack import LabelStack
 from napari_semantic_sam.batch.linking import Movements, Numbers
-from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.errors import UserError, naming
 from napari_semantic_sam.inference.automatic.guided import Region
 from napari_semantic_sam.inference.automatic.link import LinkRules
 from napari_semantic_sam.inference.label_parts import PlaneIndex
@@ -208,7 +207,7 @@ class _Survey:
             if self._wanted.linking is not None:
                 self._movements.add(number, plane)
         except UserError as error:
-            self._skipped.append(naming(plane.name, error))
+            self._skipped.append(naming(error, plane.name))
             return
         self._labels.add(number, {level: labels.array(level) for level in labels.levels})
         self._rows[number] = {level: labels.rows(level) for level in labels.levels}
