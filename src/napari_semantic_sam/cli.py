@@ -103,7 +103,8 @@ def evaluate(
         ),
     ] = None,
     axis: Annotated[
-        str | None, typer.Option(help="With linking: T where objects may divide, else Z.")
+        str | None,
+        typer.Option(help="With linking: Z (if left out), or T, where objects may divide."),
     ] = None,
 ) -> None:
     """Measure a model on pictures with annotations.
@@ -155,7 +156,9 @@ def train(
     max_minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop after this time; can be resumed.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run there.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the output folder.")
+    ] = False,
     start: Annotated[
         str | None, typer.Option(help="Checkpoint to start from, instead of the file's.")
     ] = None,
@@ -190,7 +193,7 @@ def replay(
         str | None, typer.Option(help="cpu, cuda, cuda:1 or mps, instead of the journal's.")
     ] = None,
 ) -> None:
-    """Compute the objects of an annotation again, from its journal.
+    """Compute an annotation again from its journal.
 
     Prints the overlap (IoU) of the recorded and the recomputed mask of each object; the exit
     code is 1 if one is below 0.999.
@@ -223,7 +226,7 @@ def restore(
         Path, typer.Argument(help="The file to write: .ome.tif, .tif, .json (COCO) or .geojson.")
     ],
 ) -> None:
-    """Write the labels of an annotation to a file, from its journal alone.
+    """Write the labels of a journal to a file.
 
     For when napari was closed without saving. Neither the picture nor the model is needed.
     """
@@ -249,7 +252,7 @@ def list_models() -> None:
 
 @models.command()
 def download(name: Annotated[str, typer.Argument(help="Name of a checkpoint.")]) -> None:
-    """Fetch a checkpoint and verify it, so that it can be used offline."""
+    """Fetch a checkpoint, to be used offline."""
     from napari_semantic_sam.model.loading import checkpoint_path
 
     print(checkpoint_path(name, progress=tell_bytes))
@@ -260,7 +263,7 @@ def convert(
     source: Annotated[Path, typer.Argument(help="A published .pth file.")],
     output: Annotated[Path, typer.Option(help="The .safetensors file to write.")],
 ) -> None:
-    """Rewrite a published checkpoint in this package's format, with the same numbers."""
+    """Rewrite a published checkpoint in our format."""
     from napari_semantic_sam.model.checkpoint import convert_published
 
     metadata = convert_published(source, output)

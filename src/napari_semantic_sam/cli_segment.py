@@ -97,7 +97,7 @@ def segment(
         ),
     ] = _ZARR_ABOVE,
 ) -> None:
-    """Segment the same clicks and boxes in pictures, or everything in them.
+    """Segment clicks, boxes or everything in pictures.
 
     Writes one label image for each level and a table of the masks for each picture; stacks are
     segmented plane by plane. What an automatic run has finished is not done again.

@@ -49,7 +49,7 @@ def test_numbers_may_be_whole_or_text(tmp_path):
         (MINIMAL.replace("sources:", "crop: 0\n  sources:"), "data: crop: must be at least 32"),
         (MINIMAL.replace("sources:", "clicks: 0\n  sources:"), "clicks: must be at least 1"),
         ("data: [", "YAML"),
-        ("name: mine\n", "lacks data"),
+        ("name: mine\n", "the entry data is missing; correct it"),
         ("", "needs named entries"),
     ],
 )

@@ -91,7 +91,7 @@ def image_files(folder: str | Path) -> dict[str, Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder; give the folder that holds the pictures.")
+        raise UserError(f"{folder} is not a folder; give one that holds TIFF, PNG or JPEG files.")
     return by_stem(
         path
         for path in folder.iterdir()

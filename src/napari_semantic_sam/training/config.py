@@ -193,13 +193,18 @@ def read_config(path: Path) -> TrainConfig:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"The training file {path} cannot be read: {error.strerror}.") from error
+        raise UserError(
+            f"The training file {path} could not be read ({error.strerror}); check its name."
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"The training file {path} is not valid YAML; correct it.") from error
     try:
         config: TrainConfig = build(TrainConfig, data)
     except ValueError as error:
-        raise UserError(f"The training file {path} is not usable: {error}.") from error
+        raise UserError(
+            f"The training file {path} cannot be used: {error}; correct it, see "
+            "docs/training.md."
+        ) from error
     return config
 
 

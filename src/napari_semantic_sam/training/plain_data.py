@@ -100,12 +100,12 @@ def _build_dataclass(kind: Any, value: Any) -> Any:
     entries = fields(kind)
     known = {item.name for item in entries}
     if unknown := [str(name) for name in value if name not in known]:
-        raise ValueError(f"has no entry {', '.join(unknown)}; possible are {', '.join(known)}")
+        raise ValueError(f"there is no entry {', '.join(unknown)}; possible are {', '.join(known)}")
     needed = {
         item.name for item in entries if item.default is MISSING and item.default_factory is MISSING
     }
     if missing := sorted(needed - set(value)):
-        raise ValueError(f"lacks {', '.join(missing)}")
+        raise ValueError(f"the entry {', '.join(missing)} is missing")
     hints = typing.get_type_hints(kind, include_extras=True)
     return kind(**{name: _build_entry(name, hints[name], item) for name, item in value.items()})
 
