@@ -14,7 +14,9 @@ from napari_semantic_sam.annotation.journal_header import Header
 from napari_semantic_sam.annotation.recording import read_journal, restore
 from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference import level_labels
 from napari_semantic_sam.inference.cleanup import CleanUp
+from napari_semantic_sam.inference.label_runs import find_parents
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 
 SHAPE, STACK = (20, 30), (4,)
@@ -303,3 +305,31 @@ def test_levels_of_a_large_stack_take_no_memory_where_nothing_is(session):
 def test_a_level_that_cannot_be_made_is_refused_in_one_sentence():
     with pytest.raises(UserError, match=r"needs up to .* GB"):
         LevelLabels((2**20, 2**20), (2**20,)).array(1)
+
+
+def test_parents_of_a_label_in_many_slices_are_looked_for_once(monkeypatch):
+    looked = []
+
+    def counted(*arguments):
+        looked.append(arguments)
+        return find_parents(*arguments)
+
+    def looked_for(slices, act):
+        session = AnnotationSession(LevelLabels(SHAPE, (slices,)))
+        for level, (y0, y1) in ((1, (2, 18)), (2, (4, 8))):
+            array = np.zeros((slices, *SHAPE), dtype=np.int32)
+            array[:, y0:y1, y0:y1] = 1
+            session.replace_level(level, array)
+        looked.clear()
+        act(session)
+        session.undo()
+        assert (session.levels.row(2, 1).parent_level, session.levels.row(2, 1).parent) == (1, 1)
+        return len(looked)
+
+    monkeypatch.setattr(level_labels, "find_parents", counted)
+    for act in (
+        lambda session: session.delete(2, 1),
+        lambda session: session.move(2, 1, 3),
+        lambda session: session.delete(1, 1),
+    ):
+        assert looked_for(3, act) == looked_for(9, act)

@@ -100,7 +100,7 @@ class LabelEditing(Stepping):
             notice = f"Of its {area} pixels only {row.area} were free in level {to_level}."
         moved = {(level, index): (to_level, row.index)}
         self._finish(f"move label {index} to level {to_level}", edits, moved, notice)
-        return row
+        return row_of(self.levels, to_level, row.index)
 
     def merge(self, level: int, indices: Sequence[int]) -> LabelRow:
         """Make labels of a level one, which keeps number and names of the first."""
@@ -108,21 +108,21 @@ class LabelEditing(Stepping):
             row = acts.merge(edits, level, indices)
         moved = {(level, index): (level, row.index) for index in indices}
         self._finish(f"merge {len(moved)} labels of level {level}", edits, moved)
-        return row
+        return row_of(self.levels, level, row.index)
 
     def split(self, level: int, index: int) -> list[LabelRow]:
         """Make each connected piece of a label one of its own; the largest keeps the number."""
         with self._edits() as edits:
             rows = acts.split(edits, level, index)
         self._finish(f"split label {index} of level {level}", edits)
-        return rows
+        return [row_of(self.levels, level, row.index) for row in rows]
 
     def clean(self, level: int, index: int, cleanup: CleanUp) -> LabelRow:
         """Tidy up a label; other labels stay as they are."""
         with self._edits() as edits:
             row = acts.clean(edits, level, index, cleanup)
         self._finish(f"clean up label {index} of level {level}", edits)
-        return row
+        return row_of(self.levels, level, row.index)
 
     def record_stroke(
         self,
@@ -178,7 +178,7 @@ class LabelEditing(Stepping):
         Parameters
         ----------
         level : int
-        array : (H, W) integer array
+        array : (*stack, H, W) integer array
             Becomes the level's array, of large planes a copy in blocks; the one it had is
             let go.
         rows : iterable of LabelRow, optional

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 
 import numpy as np
@@ -26,7 +27,7 @@ from napari_semantic_sam.inference.results import EMPTY, Box, CroppedMask, tight
 class Edits:
     """A place to edit labels: notes the changes, and takes all of them back if one fails.
 
-    Use it in a ``with`` statement.
+    Use it in a ``with`` statement, at whose end the parents of labels are found.
 
     Parameters
     ----------
@@ -41,8 +42,11 @@ class Edits:
     def __init__(self, levels: LevelLabels) -> None:
         self.levels = levels
         self.changes: list[LabelsChange] = []
+        self._parents: AbstractContextManager[None] = nullcontext()
 
     def __enter__(self) -> Edits:
+        self._parents = self.levels.parents_at_end()
+        self._parents.__enter__()
         return self
 
     def __exit__(
@@ -53,6 +57,7 @@ class Edits:
     ) -> None:
         if kind is not None:
             self.revert()
+        self._parents.__exit__(None, None, None)
 
     def revert(self) -> None:
         """Take back all that was done."""

@@ -104,7 +104,9 @@ def read_journal(path: str | Path) -> Recording:
     try:
         *lines, _ = path.read_bytes().split(b"\n")
     except OSError as error:
-        raise UserError(f"The journal {path} could not be read ({error.strerror}); check its name.") from error
+        raise UserError(
+            f"The journal {path} could not be read ({error.strerror}); check its name."
+        ) from error
     headers, events = [], []
     for number, line in enumerate(lines, 1):
         entry = _parsed(line, path, number)

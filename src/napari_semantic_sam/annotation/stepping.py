@@ -161,7 +161,8 @@ class Stepping:
             self.settle()
             self._writing = Applying(self.levels, changes)
             if not has_many_labels(changes):
-                self.settle()
+                with self.levels.parents_at_end():
+                    self.settle()
 
     def _tell(self, event: Event, step: Step) -> None:
         for listener in tuple(self.listeners):

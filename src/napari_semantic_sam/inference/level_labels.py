@@ -69,6 +69,7 @@ class LevelLabels:
         self._arrays: dict[int, Stored] = {}
         self._rows: dict[int, dict[int, LabelRow]] = {}
         self._parts: dict[int, LabelParts] = {}
+        self._orphans: dict[int, set[int]] | None = None
 
     @property
     def levels(self) -> list[int]:
@@ -83,6 +84,23 @@ class LevelLabels:
             yield
         finally:
             self.plane = before
+
+    @contextmanager
+    def parents_at_end(self) -> Iterator[None]:
+        """Look for parents once, at the end of a ``with`` statement; rows have old ones until then.
+
+        A label that is written plane by plane would be looked for in all its planes each time.
+        """
+        if self._orphans is not None:  # the outer one will do it
+            yield
+            return
+        self._orphans = {}
+        try:
+            yield
+        finally:
+            orphans, self._orphans = self._orphans, None
+            for level in sorted(orphans.keys() & self._rows.keys()):
+                self._set_parents(level, orphans[level])
 
     def store(self, level: int) -> Stored:
         """Return what the (*stack, H, W) labels of a level are in, an empty one if it is new.
@@ -298,7 +316,10 @@ class LevelLabels:
         return [each for each in self.levels if each > level]
 
     def _set_parents(self, level: int, indices: Iterable[int]) -> None:
-        """Find the parents of those of `indices` that have a row."""
+        """Find the parents of those of `indices` that have a row, perhaps later."""
+        if self._orphans is not None:
+            self._orphans.setdefault(level, set()).update(indices)
+            return
         rows = self._rows[level]
         children = set(indices) & rows.keys()
         if not children:
