@@ -31,7 +31,7 @@ LAYER_TEXTS: Final = {
     LAYER_NAMES[CLICKS]: "Clicks, and labels to refine; made by Start, selected and ready",
     LAYER_NAMES[BOXES]: "Boxes, lines and outlines; made by Start",
     LAYER_NAMES[PREVIEW]: "The masks of the active object, and the one under the mouse",
-    LAYER_NAMES[DRAFT]: "What “Preview this view” would find",
+    LAYER_NAMES[DRAFT]: "What “Preview this view” found, and what a run has found so far",
 }
 """What each of our layers holds."""
 
