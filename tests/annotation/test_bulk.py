@@ -54,7 +54,7 @@ def test_labels_become_one_step(session):
     after = facts(session)
     session.undo()
     assert facts(session) == before
-    assert not session.history.can_undo
+    assert not session.history.undo_text
     session.redo()
     assert facts(session) == after
 
@@ -88,7 +88,7 @@ def test_the_rule_fill_writes_the_largest_piece(session):
 def test_nothing_written_is_no_step(session):
     session.levels.add(candidate((0, 0, 10, 10), 2), 2, "click")
     add(session, labels_of([(0, 0, 9, 9)]))
-    assert not session.history.can_undo
+    assert not session.history.undo_text
     assert "left out" in session.notice
 
 
@@ -100,9 +100,9 @@ def test_levels_come_coarse_to_fine_with_their_parents(session):
     assert [patch.level for patch in patches] == [1, 3]
     session.begin_adding(patches)
     assert session.write_some() == 1
-    assert not session.history.can_undo
+    assert not session.history.undo_text
     assert session.write_some() == 3
-    assert session.history.can_undo
+    assert session.history.undo_text
     assert session.write_some() is None
     assert {(row.parent_level, row.parent) for row in session.levels.rows(3)} == {(1, 1)}
 
@@ -181,6 +181,30 @@ def test_several_labels_are_deleted_as_one_step(several):
     assert several.history.undo_text == "delete 2 labels"
     several.undo()
     assert areas(several) == {1: 16, 2: 16, 3: 16}
+
+
+@pytest.mark.parametrize("rule", ["keep", "replace"])
+def test_distant_labels_take_no_more_memory_than_near_ones(rule, monkeypatch):
+    shape = (900, 900)
+    session = AnnotationSession(LevelLabels(shape))
+    boxes = [(0, 0, 9, 9), (4, 9, 9, 19), (880, 0, 890, 10), (300, 880, 700, 890)]
+    found = labels_of(boxes, shape=shape)
+    session.levels.attach(2, found.array(2), found.rows(2))
+    session.options = KeepOptions(rule=rule)
+    labels, read, pixels = session.levels.array(2).copy(), [], LevelLabels.pixels
+    monkeypatch.setattr(LevelLabels, "pixels", lambda *args: read.append(pixels(*args)) or read[-1])
+    everything = [(2, index) for index in range(1, 5)]
+    session.move_all(dict.fromkeys(everything, 3))
+    assert max(each.size for each in read) == 400 * 10
+    np.testing.assert_array_equal(session.levels.array(3), labels)
+    assert not session.levels.array(2).any()
+    read.clear()
+    session.delete_all([(3, index) for _, index in everything])
+    assert max(each.size for each in read) == 400 * 10
+    assert not session.levels.array(3).any()
+    session.undo()
+    session.undo()
+    np.testing.assert_array_equal(session.levels.array(2), labels)
 
 
 def test_several_labels_are_renamed_as_one_step(several):

@@ -74,7 +74,7 @@ def test_the_score_of_a_name_goes_with_it(session):
 
 def test_a_name_it_has_already_is_no_step(session):
     session.rename(2, 1, object="")
-    assert not session.history.can_undo
+    assert not session.history.undo_text
 
 
 def test_a_label_is_moved_with_its_facts(session):
@@ -181,7 +181,7 @@ def test_strokes_are_steps(session, written):
 def test_a_stroke_that_changes_nothing_is_no_step(session):
     pixels = session.levels.array(2)[0:5, 0:5].copy()
     session.record_stroke(2, (0, 0, 5, 5), pixels, pixels)
-    assert not session.history.can_undo
+    assert not session.history.undo_text
 
 
 def test_a_level_is_given_other_labels(session):
@@ -231,7 +231,7 @@ def test_a_level_that_turns_up_is_a_step(session):
 def test_the_same_labels_again_are_no_step(session):
     rows = [LabelRow(1, 2, predicted_iou=0.5, stability=0.7, part_score=float("nan"))]
     session.replace_level(2, session.levels.array(2).copy())
-    assert not session.history.can_undo
+    assert not session.history.undo_text
     session.replace_level(2, session.levels.array(2).copy(), rows)
     assert session.levels.row(2, 1).source == "painted"  # that is new
     session.undo()
@@ -290,7 +290,7 @@ def test_labels_that_do_not_exist_are_refused(session, act, level):
     with pytest.raises(UserError, match=f"Level {level} has no label 8"):
         act(session, level)
     assert facts(session) == before
-    assert not session.history.can_undo
+    assert not session.history.undo_text
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_labels_that_do_not_exist_are_refused(session, act, level):
 def test_edits_that_make_no_sense_are_refused(session, act, message):
     with pytest.raises(UserError, match=message):
         act(session)
-    assert not session.history.can_undo
+    assert not session.history.undo_text
 
 
 def test_an_edit_that_fails_half_way_changes_nothing(session):

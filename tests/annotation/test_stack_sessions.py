@@ -275,7 +275,7 @@ def test_a_journal_brings_a_stack_back_with_its_undo(tmp_path):
     restore(path, restored)
     assert contents(restored) == contents(session)
     assert restored.levels.array(1).dtype == np.uint16
-    while session.history.can_undo:
+    while session.history.undo_text:
         session.undo()
         restored.undo()
         assert contents(restored) == contents(session)

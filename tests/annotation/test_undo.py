@@ -205,4 +205,4 @@ def test_memory_is_bounded():
         assert session.history.nbytes <= 20_000
     while session.undo():
         user.answer()
-    assert session.history.can_redo
+    assert session.history.redo_text

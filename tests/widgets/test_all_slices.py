@@ -151,7 +151,7 @@ def test_objects_have_one_number_in_all_slices_and_are_one_step(panel, viewer, q
     assert panel.annotator.session.history.undo_text == "segment the image"
     panel.annotator.undo()
     assert levels.levels == []
-    assert not panel.annotator.session.history.can_undo
+    assert not panel.annotator.session.history.undo_text
     panel.annotator.redo()
     assert at(viewer, 1, 40, 60) == [0, 0, 2, 2]
 
@@ -196,7 +196,7 @@ def test_without_a_usable_slice_there_is_one_sentence(panel, engine, viewer, qtb
     run(panel, qtbot)
     assert messages()[-1] == "stack (z = 0): It could not be read."
     assert DRAFT not in viewer.layers
-    assert not panel.annotator.session.history.can_undo
+    assert not panel.annotator.session.history.undo_text
 
 
 @pytest.mark.parametrize(("linked", "asked"), [("Z", [0, 1, 2, 3]), ("T", [0, 2, 1, 3])])

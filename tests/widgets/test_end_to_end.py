@@ -63,11 +63,11 @@ def test_all_kinds_of_prompts_and_back(viewer_model, own_checkpoint, qtbot):
     annotator.clicks.add([2, 2])
     qtbot.waitUntil(lambda: not session.waiting, timeout=30_000)
 
-    while session.history.can_undo:
+    while session.history.undo_text:
         annotator.undo()
     assert len(annotator.clicks.data) == len(annotator.boxes.data) == 0
     assert not any(session.levels.array(each).any() for each in session.levels.levels)
-    while session.history.can_redo:
+    while session.history.redo_text:
         annotator.redo()
     for each, pixels in kept.items():
         np.testing.assert_array_equal(viewer_model.layers[f"cells · level {each}"].data, pixels)

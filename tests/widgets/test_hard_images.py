@@ -74,7 +74,7 @@ def test_an_image_of_one_value_has_no_objects(start, viewer, qtbot, shape, value
     panel = start(np.full(shape, value, np.uint8))
     run(panel, qtbot, slices=len(shape) - 2)
     assert panel.automatic.form.text.text().startswith("Nothing was found")
-    assert not panel.annotator.session.history.can_undo
+    assert not panel.annotator.session.history.undo_text
     assert messages() == []
 
 

@@ -198,6 +198,16 @@ def test_it_does_nothing_while_the_viewer_shows_volumes(viewer_model, image, hov
     assert predictor.asked == []
 
 
+def test_it_does_nothing_while_other_axes_are_shown(viewer_model, image, hover, predictor, qtbot):
+    place = (0, *image.data_to_world((30, 40)))  # in a viewer with a third axis
+    move(viewer_model, image, 30, 40, position=place, dims_displayed=[0, 2])
+    settle(qtbot)
+    assert predictor.asked == []
+    move(viewer_model, image, 30, 40, position=place, dims_displayed=[2, 1])
+    settle(qtbot)
+    assert predictor.asked == [(((30, 40),), ())]
+
+
 def test_nothing_is_left_of_it_once_it_is_detached(
     viewer_model, image, preview, opened, predictor, errors, qtbot
 ):

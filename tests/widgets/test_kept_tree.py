@@ -89,6 +89,14 @@ def test_what_is_unfolded_and_selected_stays_so(view, levels):
     assert told == []
 
 
+def test_several_objects_are_selected_at_once(view):
+    view.select([(1, 2)])
+    told = []
+    view.chosen.connect(lambda: told.append(view.selected))
+    view.select([(1, 1), (2, 1), (2, 2), (2, 9), (4, 1)])
+    assert told == [[(1, 1), (2, 1), (2, 2), (4, 1)]]
+
+
 def test_other_facts_do_not_reset_the_tree(view, levels):
     model, told = view.model(), []
     model.modelReset.connect(lambda: told.append("reset"))
@@ -255,7 +263,7 @@ def test_new_labels_are_drawn_while_others_are_hidden(kept, viewer, qtbot):
     kept.annotator.keep()
     assert is_drawn(viewer, 2, 3)
     assert not is_drawn(viewer, 2, 1)
-    kept.annotator.delete(2, 1)
+    kept.annotator.delete_all([(2, 1)])
     kept.annotator.undo()  # what comes back is drawn
     assert is_drawn(viewer, 2, 1)
     assert not is_drawn(viewer, 3, 1)

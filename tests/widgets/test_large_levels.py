@@ -116,7 +116,7 @@ def test_undo_and_redo_are_shown(kept, annotator, viewer_model):
     layer = viewer_model.layers["slide · level 2"]
     assert np.asarray(layer.data[-1]).any()
     assert layer.editable
-    annotator.delete(2, 1)
+    annotator.delete_all([(2, 1)])
     assert not np.asarray(layer.data[-1]).any()
 
 

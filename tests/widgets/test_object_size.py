@@ -69,6 +69,22 @@ def test_the_size_of_a_selected_shape(panel, viewer):
     assert panel.source.chosen_object_size == ObjectSize(40.0)
 
 
+@pytest.mark.parametrize(
+    ("kind", "vertices", "size"),
+    [
+        ("line", [[20, 10], [20, 40]], 30),
+        ("line", [[10, 10], [40, 50]], 50),
+        ("path", [[10, 10], [40, 10], [10, 10], [10, 50]], 50),
+        ("polygon", [[10, 10], [26, 10], [26, 35], [10, 35]], 20),
+    ],
+)
+def test_the_size_of_a_line_is_its_length(panel, viewer, kind, vertices, size):
+    shapes = viewer.add_shapes([vertices], shape_type=kind)
+    shapes.selected_data = {0}
+    panel.source.shape_button.click()
+    assert panel.source.chosen_object_size == ObjectSize(size)
+
+
 def test_a_real_model_is_shown_the_image_at_that_scale(viewer, own_checkpoint, qtbot):
     viewer.add_image(CELLS, name="cells")
     panel = SemanticSamPanel(viewer)

@@ -358,7 +358,7 @@ def test_masks_that_are_checked_are_kept_together(started, viewer, qtbot):
     ]
     (row,) = viewer.layers["cells · level 3"].features.to_dict("records")
     assert (row["parent_level"], row["parent"]) == (1, 1)
-    started.annotator.rename(3, 1, object="nucleolus")
+    started.annotator.rename_all([(3, 1)], object="nucleolus")
     assert listed(started)[2][0].startswith("level 3  ·  81 px  ·  0.50  ·  nucleolus")
     started.steps.undo_button.click()
     started.steps.undo_button.click()

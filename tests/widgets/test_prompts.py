@@ -210,7 +210,7 @@ def test_a_shape_that_cannot_be_used_is_refused(annotator, qtbot):
 def test_a_label_is_refined(annotator, viewer, qtbot):
     click(annotator, qtbot, 30, 40)
     annotator.keep()
-    annotator.rename(2, 1, object="cell")
+    annotator.rename_all([(2, 1)], object="cell")
     annotator.refine_label(2, 1)
     candidates_come(annotator, qtbot)
     assert annotator.session.groups[2] == (Prompt("label", (2, 1, 30, 40)),)
@@ -252,7 +252,7 @@ def test_a_label_that_is_gone_is_no_prompt(annotator, viewer, qtbot, predictor):
     click_elsewhere = [10, 20]
     annotator.clicks.add(click_elsewhere)
     annotator.refine_label(2, 1)
-    annotator.delete(2, 1)
+    annotator.delete_all([(2, 1)])
     predictor.gate.set()
     qtbot.waitUntil(lambda: not annotator.session.waiting)
     assert annotator.session.current.shown is None

@@ -48,7 +48,7 @@ def crashed(annotator, viewer, folder, qtbot):
     session.listeners.append(lambda event, step: events.append(event))
     click(annotator, qtbot, 20, 30)
     annotator.keep()
-    annotator.rename(2, 1, object="nucleus")
+    annotator.rename_all([(2, 1)], object="nucleus")
     click(annotator, qtbot, 45, 60)
     annotator.coarser()
     annotator.keep()

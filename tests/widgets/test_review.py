@@ -248,6 +248,17 @@ def test_a_selection_survives_new_rows_and_another_order(table):
     assert [(row.level, row.index) for row in table.selected] == [(2, 4), (1, 3)]
 
 
+def test_thousands_of_rows_are_selected_and_read_at_once(table, monkeypatch):
+    looked, told, listed = [], [], ReviewModel.rows.fget
+    monkeypatch.setattr(ReviewModel, "rows", property(lambda m: looked.append(m) or listed(m)))
+    table.show_rows(rows(3000))
+    table.selectionModel().selectionChanged.connect(lambda *_: told.append(len(table.selected)))
+    looked.clear()
+    table.select({(1 + index % 3, index) for index in range(1, 3001, 2)})
+    assert told == [1500]
+    assert len(looked) == 2  # to find them, and to tell which they are
+
+
 def test_the_same_rows_change_nothing(table):
     model, many = ReviewModel(table), rows(2000)
     model.set_rows(many)

@@ -198,7 +198,7 @@ class User:
             self.annotator.undo()
 
     def do_redo(self):
-        if self.session and not self.session.history.can_redo:
+        if self.session and not self.session.history.redo_text:
             self.annotator.undo()
         for _ in range(self.dice.randrange(1, 4)):
             self.annotator.redo()
@@ -234,15 +234,15 @@ class User:
 
     def do_delete(self):
         if label := self._label():
-            self.annotator.delete(*label)
+            self.annotator.delete_all([label])
 
     def do_rename(self):
         if label := self._label():
-            self.annotator.rename(*label, object=self.dice.choice(["cell", "", "nucleus"]))
+            self.annotator.rename_all([label], object=self.dice.choice(["cell", "", "nucleus"]))
 
     def do_move(self):
         if label := self._label():
-            self.annotator.move(*label, self.dice.randrange(1, 7))
+            self.annotator.move_all([label], self.dice.randrange(1, 7))
 
     def do_merge(self):
         if label := self._label():
@@ -252,7 +252,7 @@ class User:
 
     def do_split(self):
         if label := self._label():
-            self.annotator.split(*label)
+            self.annotator.split_all([label])
 
     def do_refine(self):
         if label := self._label():
@@ -292,7 +292,7 @@ class User:
 
     def do_crash_and_restore(self):
         """Leave a journal without an end behind, take the labels away, and restore."""
-        if self.session is None or not self.session.history.can_undo:
+        if self.session is None or not self.session.history.undo_text:
             return
         image, ours = self.annotator.image, self._layers()
         self.annotator.stop()

@@ -232,7 +232,7 @@ def test_slices_along_another_axis(start, viewer, qtbot, order):
 def test_a_shape_across_slices_is_refused(start, viewer, qtbot):
     annotator = start(np.zeros((50, 60, 80), np.uint8))
     annotator.boxes.add_rectangles(np.array([[5, 9, 10], [5, 9, 20], [9, 9, 20], [9, 9, 10]]))
-    assert messages()[-1].startswith("A shape must lie in one slice")
+    assert messages()[-1].startswith("A click or shape must lie in one slice")
     assert len(annotator.boxes.data) == 0
     annotator.boxes.add_rectangles(np.array([[5, 9, 10], [5, 9, 20], [5, 19, 20], [5, 19, 10]]))
     assert annotator.session.everywhere[(5,)] == {1: (Prompt("box", (9.5, 10.5, 19.5, 20.5)),)}
@@ -243,6 +243,31 @@ def test_prompts_in_a_volume_are_refused(stack, viewer):
     stack.clicks.add([2, 30, 40])
     assert messages()[-1].startswith("“stack” is shown as a volume")
     assert len(stack.clicks.data) == 0
+
+
+def test_clicks_are_refused_while_other_axes_are_shown(stack, viewer, qtbot):
+    click(stack, viewer, qtbot, 30, 40)
+    known = stack.session.everywhere
+    viewer.dims.order = (1, 0, 2)
+    stack.clicks.add([4, 20, 50])
+    assert messages()[-1].startswith("A click or shape must lie in one slice")
+    assert stack.session.everywhere == known
+    assert len(stack.clicks.data) == 1
+    viewer.dims.order = (0, 2, 1)  # which is the same slice
+    click(stack, viewer, qtbot, 20, 50)
+    assert len(stack.session.everywhere[(2,)][1]) == 2
+
+
+def test_nothing_is_said_of_a_slice_that_was_not_searched(stack, viewer, predictor, qtbot):
+    predictor.gate.clear()
+    stack.what_next()
+    go(viewer, 3)
+    predictor.gate.set()
+    qtbot.waitUntil(lambda: stack.next_region.progress is None)
+    assert not any("No unlabelled region" in each for each in messages())
+    go(viewer, 2)
+    stack.what_next()
+    assert "Unclear region" in stack.next_region.text
 
 
 def test_lines_are_drawn_in_the_slice_on_display(stack, viewer, qtbot):
@@ -342,7 +367,7 @@ def test_an_interrupted_stack_is_restored(start, viewer, predictor, qtbot):
 def steps_of(session):
     """Take everything back, and return the steps, newest first."""
     steps = []
-    while session.history.can_undo:
+    while session.history.undo_text:
         steps.append(session.undo())
     return steps
 

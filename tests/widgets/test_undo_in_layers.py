@@ -60,7 +60,7 @@ def test_prompts_go_and_come_back_in_their_layers(annotator, qtbot):
     annotator.undo()
     annotator.undo()
     assert len(annotator.clicks.data) == 0
-    assert not annotator.session.history.can_undo
+    assert not annotator.session.history.undo_text
     for _ in range(3):
         annotator.redo()
     assert annotator.session.groups == groups
@@ -68,7 +68,7 @@ def test_prompts_go_and_come_back_in_their_layers(annotator, qtbot):
     assert [shape.tolist() for shape in annotator.boxes.data] == [
         [[5, 5], [5, 15], [15, 15], [15, 5]]
     ]
-    assert not annotator.session.history.can_redo
+    assert not annotator.session.history.redo_text
     candidates_come(annotator, qtbot)
     assert annotator.session.current.candidates
 
@@ -220,7 +220,7 @@ def test_a_deleted_level_layer_comes_back_as_it_was(annotator, level, viewer, qt
     level.opacity = 0.9
     level.metadata["stain"] = "DAPI"
     level.features["checked"] = ["yes"]
-    annotator.rename(2, 1, object="nucleus")
+    annotator.rename_all([(2, 1)], object="nucleus")
     before, colour = contents(level), level.get_color(1).tolist()
     viewer.layers.remove(level)
     qtbot.waitUntil(lambda: annotator.session.levels.levels == [])
@@ -295,17 +295,17 @@ def test_edits_from_the_list_of_objects(annotator, level, viewer, qtbot):
     annotator.keep()
     state = lambda: [contents(each) for each in viewer.layers if "level" in each.name]  # noqa: E731
     for act in (
-        lambda: annotator.rename(2, 1, object="cell", part="nucleus"),
+        lambda: annotator.rename_all([(2, 1)], object="cell", part="nucleus"),
         lambda: annotator.merge(2, [1, 2]),
-        lambda: annotator.split(2, 1),
-        lambda: annotator.delete(2, 1),
+        lambda: annotator.split_all([(2, 1)]),
+        lambda: annotator.delete_all([(2, 1)]),
     ):
         before = state()
         act()
         assert_goes_there_and_back(annotator, state, before)
-    annotator.move(2, 2, 3)
+    annotator.move_all([(2, 2)], 3)
     assert viewer.layers["cells · level 3"].features["area"].tolist() == [21 * 20]
-    annotator.delete(2, 99)
+    annotator.delete_all([(2, 99)])
     assert messages()
 
 
@@ -323,7 +323,7 @@ def test_edits_from_the_list_of_objects(annotator, level, viewer, qtbot):
 def test_whatever_is_written_into_the_table_facts_stay_facts(
     annotator, level, column, values, object
 ):
-    annotator.rename(2, 1, object="cell")
+    annotator.rename_all([(2, 1)], object="cell")
     table = level.features.copy()
     table[column] = values
     table["part"] = "nucleus"
@@ -352,7 +352,7 @@ def test_an_edit_behind_the_back_is_counted_but_no_step(annotator, level):
     annotator.show(0)
     assert level.features["index"].tolist() == [1, 4]
     level.features.loc[1, "object"] = "debris"
-    annotator.delete(2, 1)
+    annotator.delete_all([(2, 1)])
     assert level.features["object"].tolist() == ["debris"]
 
 
@@ -438,11 +438,11 @@ def test_layers_and_session_stay_together_whatever_happens(annotator, viewer, qt
         walk.step()
         if walk.dice.random() < 0.5:
             candidates_come(annotator, qtbot)
-    while annotator.session.history.can_undo:
+    while annotator.session.history.undo_text:
         annotator.undo()
     assert annotator.session.groups == {}
     assert not any(annotator.session.levels.array(n).any() for n in annotator.session.levels.levels)
-    while annotator.session.history.can_redo:
+    while annotator.session.history.redo_text:
         annotator.redo()
     candidates_come(annotator, qtbot)
     session = annotator.session

@@ -14,6 +14,7 @@ from napari_semantic_sam.inference.automatic.guided import SizeRange
 from napari_semantic_sam.inference.automatic.labels import label_levels
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 from napari_semantic_sam.inference.results import Candidate
+from napari_semantic_sam.widgets.automatic.region import regions_of
 
 DRAFT = "cells · draft"
 BOXES = {
@@ -174,6 +175,32 @@ def test_an_ellipse_is_a_shape_too(form, started, viewer, qtbot, engine):
     assert not inside.window((0, 0, 3, 3)).any()
 
 
+def test_lines_enclose_nothing(form, started, viewer, qtbot, engine):
+    shapes = viewer.add_shapes([[[5, 5], [50, 60]], [[5, 5], [50, 9]]], shape_type=["line", "path"])
+    shapes.selected_data = {0, 1}
+    form.where.setCurrentIndex(1)
+    form.run_button.click()
+    assert "No shape is selected" in messages()[-1]
+    assert engine.asked == []
+    shapes.add_rectangles([[0, 0], [10, 10]])
+    shapes.selected_data = {0, 1, 2}
+    run(started, qtbot)
+    assert np.count_nonzero(engine.asked[0][1].inside.window((0, 0, 60, 80))) == 100
+
+
+def test_distant_objects_are_read_each_in_its_own_box(monkeypatch):
+    levels, labels = LevelLabels((900, 900)), np.zeros((900, 900), np.int32)
+    labels[:10, :10], labels[890:, 890:] = 1, 2
+    levels.attach(1, labels)
+    levels.attach(2, np.pad(labels[:5, :20], ((3, 892), (0, 880))))
+    read, pixels = [], LevelLabels.pixels
+    monkeypatch.setattr(LevelLabels, "pixels", lambda *args: read.append(pixels(*args)) or read[-1])
+    ((plane, region),) = regions_of(levels, [(1, 1), (1, 2), (2, 1)])
+    assert plane == ()
+    np.testing.assert_array_equal(region.window((0, 0, 900, 900)), labels > 0)
+    assert sum(each.size for each in read) == 250
+
+
 def test_more_like_what_was_kept(form, started, qtbot, engine):
     click(started, qtbot, 45, 60)
     started.annotator.show(1)
@@ -209,7 +236,7 @@ def test_a_preview_looks_at_the_view_and_keeps_nothing(form, started, viewer, qt
     assert len(np.unique(drawn[5:30, 5:30])) == 3
     assert not drawn[:, 45:].any()
     assert counts(started) == {}
-    assert not started.annotator.session.history.can_undo
+    assert not started.annotator.session.history.undo_text
     run(started, qtbot)
     assert DRAFT not in viewer.layers
 
@@ -289,7 +316,7 @@ def test_nothing_found_is_said(form, started, viewer, engine, qtbot, monkeypatch
         box.setChecked(False)
     run(started, qtbot)
     assert form.text.text().startswith("Nothing was found")
-    assert not started.annotator.session.history.can_undo
+    assert not started.annotator.session.history.undo_text
 
 
 def test_a_slice_of_a_stack(engine, predictor, viewer, qtbot):
@@ -344,6 +371,6 @@ def test_thousands_of_objects_come_in_bit_by_bit(form, started, viewer, qtbot, m
     assert counts(started) == {}
     assert "cells · level 2" not in viewer.layers
     started.annotator.redo()
-    started.annotator.delete(2, 7)
+    started.annotator.delete_all([(2, 7)])
     done(started, qtbot)
     assert counts(started) == {2: 1199}

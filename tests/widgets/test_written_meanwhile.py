@@ -90,7 +90,7 @@ def test_an_act_while_labels_are_taken_back_leaves_no_layer_without_its_level(
     written(annotator, qtbot)
     annotator.undo()
     assert annotator.session.is_writing
-    annotator.rename(2, 1, object="cell")
+    annotator.rename_all([(2, 1)], object="cell")
     written(annotator, qtbot)
     assert annotator.session.levels.levels == [2]
     check(viewer, annotator)
@@ -119,7 +119,7 @@ def test_labels_that_cannot_be_counted_leave_nothing_behind(annotator, viewer, q
 def test_a_session_ends_with_all_that_was_begun_on_the_screen(annotator, viewer, qtbot):
     write(annotator)
     session = annotator.session
-    annotator.rename(2, 1, object="cell")
+    annotator.rename_all([(2, 1)], object="cell")
     annotator.stop()
     assert session.levels.levels == [1, 2, 3]
     assert len(layers(viewer)) == 3

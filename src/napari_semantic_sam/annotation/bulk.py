@@ -209,14 +209,14 @@ def _count(numbers: LabelArray, labels: int) -> Counts:
 
 
 def _patches_of_level(found: LevelLabels, level: int, plane: PlaneIndex) -> Iterator[Patch]:
-    rows = [(_tile_of(found.box(level, row.index)), row) for row in found.rows(level)]
+    rows = [(tile_of(found.box(level, row.index)), row) for row in found.rows(level)]
     for _, group in groupby(sorted(rows, key=lambda each: each[0]), key=lambda each: each[0]):
         members = [row for _, row in group]
         for start in range(0, len(members), _LABELS_AT_ONCE):
             yield _patch(found, level, plane, members[start : start + _LABELS_AT_ONCE])
 
 
-def _tile_of(box: Box) -> tuple[int, ...]:
+def tile_of(box: Box) -> tuple[int, ...]:
     """Return what labels have in common that are written together; large ones have nothing."""
     y0, x0, y1, x1 = box
     is_large = max(y1 - y0, x1 - x0) > _TILE

@@ -33,16 +33,6 @@ class History:
         return self._nbytes
 
     @property
-    def can_undo(self) -> bool:
-        """Whether there is a step to take back."""
-        return bool(self._done)
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether there is a step that was taken back."""
-        return bool(self._undone)
-
-    @property
     def undo_text(self) -> str:
         """What `undo` would take back; "" for nothing."""
         return self._done[-1].text if self._done else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from napari_semantic_sam.annotation.changes import LabelsChange
-from napari_semantic_sam.annotation.several import Label
+from napari_semantic_sam.annotation.stepping import Label
 
 
 def areas_around(changes: Iterable[LabelsChange]) -> dict[Label, tuple[int, int]]:

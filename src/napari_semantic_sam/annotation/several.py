@@ -1,28 +1,33 @@
-"""What can be done to several labels at once, quickly even for thousands of them."""
+"""What can be done to several labels at once.
+
+Deleting and moving read and write labels that lie near each other together, which is quick even
+for thousands of them; `each` goes through them one by one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_semantic_sam.annotation.bulk import tile_of
 from napari_semantic_sam.annotation.commit import CommitRule
 from napari_semantic_sam.annotation.edits import Edits, row_of
+from napari_semantic_sam.annotation.stepping import Label
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.label_parts import PlaneIndex
+from napari_semantic_sam.inference.label_runs import LabelArray
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 from napari_semantic_sam.inference.results import Box, around
-
-Label = tuple[int, int]
 
 
 def delete(edits: Edits, labels: Iterable[Label]) -> None:
     """Make labels background, in all planes."""
     levels = edits.levels
     for level, rows in _by_level(edits, labels).items():
-        for plane, box, indices in _by_plane(levels, level, rows):
+        for plane, box, indices in _by_place(levels, level, rows):
             with levels.at(plane):
                 pixels = levels.pixels(level, box)
                 pixels[np.isin(pixels, indices)] = 0
@@ -94,7 +99,7 @@ def _move_together(
 ) -> dict[Label, Label]:
     """Take labels from one level to another."""
     levels = edits.levels
-    parts = list(_by_plane(levels, level, rows))
+    parts = _by_place(levels, level, rows)
     going: set[int] = set()
     for plane, box, indices in parts:
         with levels.at(plane):
@@ -104,21 +109,27 @@ def _move_together(
     if not those:
         return {}
     first = levels.next_index(target, len(those))
-    numbers = {row.index: first + place for place, row in enumerate(those)}
-    written = [replace(row, index=numbers[row.index], level=target) for row in those]
-    old = sorted(numbers)
-    new = np.array([numbers[index] for index in old])
+    new = {
+        row.index: replace(row, index=first + place, level=target)
+        for place, row in enumerate(those)
+    }
     for plane, box, indices in parts:
         with levels.at(plane):
             leaving = [index for index in indices if index in going]
             source = levels.pixels(level, box)
             present = levels.pixels(target, box).astype(np.int64)
             wanted = _wanted(levels, level, box, leaving, target, rule)
-            places = np.searchsorted(np.array(old, dtype=source.dtype), source[wanted])
-            present[wanted] = new[places]
+            present[wanted] = _renumbered(source[wanted], new)
             edits.write(level, box, np.where(np.isin(source, leaving), 0, source))
-            edits.write(target, box, present, written)
-    return {(level, old): (target, index) for old, index in numbers.items()}
+            edits.write(target, box, present, [new[index] for index in leaving])
+    return {(level, old): (target, row.index) for old, row in new.items()}
+
+
+def _renumbered(pixels: LabelArray, rows: Mapping[int, LabelRow]) -> LabelArray:
+    """Return pixels with the numbers of other rows."""
+    old, places = np.unique(pixels, return_inverse=True)
+    new: LabelArray = np.array([rows[int(index)].index for index in old], dtype=np.int64)
+    return new[places]
 
 
 def _wanted(
@@ -134,18 +145,22 @@ def _wanted(
     return own if rule == "replace" else own & (levels.pixels(target, box) == 0)
 
 
-def _by_plane(
+def _by_place(
     levels: LevelLabels, level: int, rows: Sequence[LabelRow]
-) -> Iterator[tuple[PlaneIndex, Box, list[int]]]:
-    """Yield the planes in which labels are, and a box around those that are there."""
-    found: dict[PlaneIndex, list[int]] = {}
+) -> list[tuple[PlaneIndex, Box, list[int]]]:
+    """Return labels that lie near each other, plane by plane, and a box around them.
+
+    A box around distant ones could be as large as the plane.
+    """
+    found: dict[tuple[PlaneIndex, tuple[int, ...]], dict[int, Box]] = {}
     for row in rows:
         for plane in levels.planes_of(level, row.index):
-            found.setdefault(plane, []).append(row.index)
-    for plane, indices in sorted(found.items()):
-        with levels.at(plane):
-            box = around(levels.box(level, index) for index in indices)
-        yield plane, box, indices
+            with levels.at(plane):
+                box = levels.box(level, row.index)
+            found.setdefault((plane, tile_of(box)), {})[row.index] = box
+    return [
+        (plane, around(boxes.values()), list(boxes)) for (plane, _), boxes in sorted(found.items())
+    ]
 
 
 def _goes_up(level: int, rows: Iterable[LabelRow], places: Mapping[Label, int]) -> bool:

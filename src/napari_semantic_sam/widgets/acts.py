@@ -123,20 +123,6 @@ class Acts:
         """Make the step again that was taken back last."""
         self._act(lambda view: view.redo())
 
-    def delete(self, level: int, index: int) -> None:
-        """Make a label background."""
-        self._act(lambda view: view.session.delete(level, index))
-
-    def rename(
-        self, level: int, index: int, *, object: str | None = None, part: str | None = None
-    ) -> None:
-        """Give a label names; None leaves a name as it is."""
-        self._act(lambda view: view.session.rename(level, index, object=object, part=part))
-
-    def move(self, level: int, index: int, to_level: int) -> None:
-        """Take a label to another level."""
-        self._act(lambda view: view.session.move(level, index, to_level))
-
     def delete_all(self, labels: Sequence[Label]) -> None:
         """Make labels background, as one step."""
         self._act(lambda view: view.session.delete_all(labels))
@@ -175,14 +161,6 @@ class Acts:
     def merge(self, level: int, indices: Sequence[int]) -> None:
         """Make labels of a level one."""
         self._act(lambda view: view.session.merge(level, indices))
-
-    def split(self, level: int, index: int) -> None:
-        """Make each connected piece of a label a label of its own."""
-        self._act(lambda view: view.session.split(level, index))
-
-    def clean(self, level: int, index: int, cleanup: CleanUp) -> None:
-        """Tidy up a label."""
-        self._act(lambda view: view.session.clean(level, index, cleanup))
 
     def refine_label(self, level: int | None = None, index: int | None = None) -> None:
         """Begin an object with a label as its prompt: by default the one under the mouse."""

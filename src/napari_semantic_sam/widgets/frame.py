@@ -74,6 +74,18 @@ class Frame:
         """Lengths of the axes of a layer of labels."""
         return tuple(1 if axis == self.channel else n for axis, n in enumerate(self.lengths))
 
+    def is_shown(self, displayed: Sequence[int], ndim: int) -> bool:
+        """Whether the axes of a plane are those on display.
+
+        Parameters
+        ----------
+        displayed : sequence of int
+            Axes of a viewer.
+        ndim : int
+            How many it has; an image has the last ones.
+        """
+        return _own_axes(displayed, ndim, self.ndim) == sorted((self.y, self.x))
+
     def letters(self, names: Sequence[str]) -> str:
         """Return a letter of T, Z, C, Y, X for each axis.
 
@@ -235,7 +247,7 @@ def frame_of(image: Image, dims: Dims, channel: int | None = None) -> Frame:
     others = [axis for axis in range(image.ndim) if axis != channel]
     if len(others) < 2:
         raise UserError(MESSAGES["no plane"].format(image=image.name))
-    shown = sorted(axis - dims.ndim + image.ndim for axis in dims.displayed)
+    shown = _own_axes(dims.displayed, dims.ndim, image.ndim)
     y, x = shown if set(shown) <= set(others) else others[-2:]
     return Frame(lengths_of(image), y, x, channel)
 
@@ -254,6 +266,11 @@ def fitting_frame(image: Image, stack: tuple[int, ...], shape: tuple[int, int]) 
             if (frame.stack, frame.shape) == (stack, shape):
                 return frame
     return None
+
+
+def _own_axes(displayed: Sequence[int], ndim: int, own: int) -> list[int]:
+    """Return axes of a viewer as those of an image, which has the last ones, in its order."""
+    return sorted(axis - ndim + own for axis in displayed)
 
 
 def lengths_of(image: Image) -> tuple[int, ...]:

@@ -87,10 +87,12 @@ class Hover:
 
     def _spot_at(self, event: Any) -> Spot | None:
         """Return the pixel under the mouse, None if it is of no interest."""
-        if self._preview.undecided or len(event.dims_displayed) != 2:
+        frame = self._preview.frame
+        is_shown = frame.is_shown(event.dims_displayed, len(event.position))
+        if self._preview.undecided or not is_shown:
             return None
         where = self._preview.image.world_to_data(event.position)
-        y, x = np.floor(np.array(self._preview.frame.pixel(where)) + 0.5)
+        y, x = np.floor(np.array(frame.pixel(where)) + 0.5)
         if not (0 <= y < self._shape[0] and 0 <= x < self._shape[1]):
             return None
         return Spot(int(y), int(x), self._preview.level)

@@ -12,8 +12,8 @@ MESSAGES: Final = {
     "channels.",
     "too many axes": "The image has {count} axes of slices; choose one with at most two, such as "
     "time and depth.",
-    "not flat": "A shape must lie in one slice, along the two axes that were shown when Start was "
-    "pressed; turn the axes back, or press Start to annotate these.",
+    "not flat": "A click or shape must lie in one slice, along the two axes that were shown when "
+    "Start was pressed; turn the axes back, or press Start to annotate these.",
     "image gone": "“{image}” was removed, which ends its annotation; kept labels stay.",
     "image changed": "“{image}” has new pixels; press Start to embed them.",
     "no start": "Keep a mask in this slice first, or select a label of this slice in its level "

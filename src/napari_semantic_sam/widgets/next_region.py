@@ -92,7 +92,9 @@ class NextRegion:
 
     def _on_found(self, regions: list[Region]) -> None:
         self._regions, self._position = regions, 0
-        if not self._go_to_next() and self._image is not None:
+        if self._go_to_next() or self._image is None or self._levels is None:
+            return
+        if self._levels.plane == self._plane:  # of another slice nothing was found out
             show_info(MESSAGES["nothing unclear"].format(image=self._image.name))
 
     def _go_to_next(self) -> bool:

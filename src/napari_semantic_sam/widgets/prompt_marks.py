@@ -43,7 +43,7 @@ NEW = 0
 """Object of a prompt that the user has just drawn."""
 
 _NO_LABEL = (0, 0)
-_HALF_PIXEL = 0.5  # napari puts whole numbers at the centres of pixels
+HALF_PIXEL = 0.5  # napari puts whole numbers at the centres of pixels
 _ELLIPSE_VERTICES = 48
 
 
@@ -157,7 +157,7 @@ def _shape(
     where: npt.NDArray[np.float64], kind: str, label: tuple[int, int], positive: bool
 ) -> Prompt:
     if kind == "rectangle":
-        edges = np.concatenate([where.min(axis=0), where.max(axis=0)]) + _HALF_PIXEL
+        edges = np.concatenate([where.min(axis=0), where.max(axis=0)]) + HALF_PIXEL
         return Prompt("box", tuple(edges.tolist()), positive)
     if kind in ("path", "line"):
         return Prompt("scribble", tuple(where.ravel().tolist()), positive)
@@ -179,7 +179,7 @@ def ellipse_outline(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]
 
 def _drawn(prompt: Prompt) -> tuple[npt.NDArray[np.float64], str]:
     if prompt.kind == "box":
-        y0, x0, y1, x1 = (edge - _HALF_PIXEL for edge in prompt.coordinates)
+        y0, x0, y1, x1 = (edge - HALF_PIXEL for edge in prompt.coordinates)
         return np.array([[y0, x0], [y0, x1], [y1, x1], [y1, x0]]), "rectangle"
     vertices = np.array(prompt.coordinates).reshape(-1, 2)
     return vertices, "path" if prompt.kind == "scribble" else "polygon"

@@ -9,7 +9,13 @@ from qtpy.QtGui import QKeyEvent, QKeySequence, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_semantic_sam.inference.level_labels import LabelRow
-from napari_semantic_sam.widgets.cells import WALKING_KEYS, set_up, share_room, width_of
+from napari_semantic_sam.widgets.cells import (
+    WALKING_KEYS,
+    select_rows,
+    set_up,
+    share_room,
+    width_of,
+)
 from napari_semantic_sam.widgets.columns import COLUMN_TITLES
 from napari_semantic_sam.widgets.controls import explained
 from napari_semantic_sam.widgets.names import NameBook, NameDelegate
@@ -60,8 +66,8 @@ class ReviewTable(QTableView):
     @property
     def selected(self) -> list[LabelRow]:
         """The rows that are selected, from top to bottom."""
-        indices = self.selectionModel().selectedRows()
-        return [self._model.rows[each] for each in sorted(index.row() for index in indices)]
+        rows, indices = self._model.rows, self.selectionModel().selectedRows()
+        return [rows[each] for each in sorted(index.row() for index in indices)]
 
     def show_rows(self, rows: Sequence[LabelRow]) -> None:
         """Show other rows; what is selected stays selected."""
@@ -71,14 +77,11 @@ class ReviewTable(QTableView):
     def select(self, keys: set[Key]) -> None:
         """Select labels by level and index, the first of them as the current one."""
         found = [row for row, each in enumerate(self._model.rows) if key(each) in keys]
-        flags = QItemSelectionModel.SelectionFlag
-        for position, row in enumerate(found):
-            flag = flags.ClearAndSelect if position == 0 else flags.Select
-            index = self._model.index(row, 0)
-            self.selectionModel().select(index, flag | flags.Rows)
         if found:
-            first = self._model.index(found[0], 0)
-            self.selectionModel().setCurrentIndex(first, flags.NoUpdate)
+            places = [self._model.index(row, 0) for row in found]
+            select_rows(self, places)
+            no_update = QItemSelectionModel.SelectionFlag.NoUpdate
+            self.selectionModel().setCurrentIndex(places[0], no_update)
 
     def edit_name(self) -> None:
         """Let the user type the name of the current object, or its part if he is there."""

@@ -325,6 +325,8 @@ class SessionView:
             return
         if self._viewer.dims.ndisplay != 2:
             raise UserError(MESSAGES["3-D view"].format(image=self.image.name))
+        if not self.frame.is_shown(self._viewer.dims.displayed, self._viewer.dims.ndim):
+            raise UserError(MESSAGES["not flat"])  # it would go into a slice that is not seen
         with self.session.levels.at(mark.plane):
             self.session.check(mark.prompt)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import napari.viewer
 import numpy as np
@@ -17,15 +17,35 @@ from napari_semantic_sam.inference.level_labels import LevelLabels
 from napari_semantic_sam.inference.results import CroppedMask, around
 from napari_semantic_sam.widgets.frame import Frame
 from napari_semantic_sam.widgets.messages import MESSAGES
-from napari_semantic_sam.widgets.prompt_marks import ellipse_outline
+from napari_semantic_sam.widgets.prompt_marks import HALF_PIXEL, ellipse_outline
 
-_HALF_PIXEL = 0.5  # napari puts whole numbers at the centres of pixels
+_OPEN = frozenset({"line", "path"})
+"""Shapes that enclose nothing."""
 
 Ring = npt.NDArray[np.float64]
 
 
 def selected_region(viewer: napari.viewer.Viewer, image: Image, frame: Frame) -> PolygonRegion:
-    """Return what lies inside of the selected shapes.
+    """Return what lies inside of the selected shapes; lines and paths do not count.
+
+    Parameters
+    ----------
+    viewer, image, frame
+        See `selected_shapes`.
+
+    Raises
+    ------
+    UserError
+        If no shape that encloses anything is selected, or none lies on the image.
+    """
+    shapes = selected_shapes(viewer, image, frame, but=_OPEN)
+    return PolygonRegion([[ring] for _, ring in shapes])
+
+
+def selected_shapes(
+    viewer: napari.viewer.Viewer, image: Image, frame: Frame, but: Collection[str] = ()
+) -> list[tuple[bool, Ring]]:
+    """Return the selected shapes: whether each is closed, and its vertices.
 
     They are those of the active layer or, if nothing is selected there, of the uppermost
     Shapes layer with a selection.
@@ -36,6 +56,8 @@ def selected_region(viewer: napari.viewer.Viewer, image: Image, frame: Frame) ->
     image : Image
     frame : Frame
         Its axes.
+    but : collection of str
+        Types of shapes that do not count.
 
     Raises
     ------
@@ -44,14 +66,18 @@ def selected_region(viewer: napari.viewer.Viewer, image: Image, frame: Frame) ->
     """
     active = viewer.layers.selection.active
     for layer in (active, *reversed(viewer.layers)):
-        if isinstance(layer, Shapes) and layer.selected_data:
-            rings = [_ring(layer, index, image, frame) for index in sorted(layer.selected_data)]
+        chosen = _selected_in(layer, but) if isinstance(layer, Shapes) else []
+        if chosen:
             break
     else:
         raise UserError(MESSAGES["no shape"])
-    if not any(_meets(ring, frame.shape) for ring in rings):
+    found = [
+        (layer.shape_type[index] not in _OPEN, _ring(layer, index, image, frame))
+        for index in chosen
+    ]
+    if not any(_meets(ring, frame.shape) for _, ring in found):
         raise UserError(MESSAGES["shape outside"].format(image=image.name))
-    return PolygonRegion([[ring] for ring in rings])
+    return found
 
 
 def regions_of(levels: LevelLabels, labels: Iterable[Label]) -> Iterator[tuple[PlaneIndex, Region]]:
@@ -69,9 +95,7 @@ def regions_of(levels: LevelLabels, labels: Iterable[Label]) -> Iterator[tuple[P
             found.setdefault(plane, []).append((level, index))
     for plane, here in found.items():
         with levels.at(plane):
-            box = around(levels.box(*label) for label in here)
-            covered = [levels.pixels(level, box) == index for level, index in here]
-        yield plane, CroppedMask(box, np.logical_or.reduce(covered), levels.shape)
+            yield plane, _covered(levels, here)
 
 
 def visible_region(viewer: napari.viewer.Viewer, image: Image, frame: Frame) -> PolygonRegion:
@@ -108,6 +132,23 @@ def _placed(
     return place
 
 
+def _covered(levels: LevelLabels, labels: Collection[Label]) -> CroppedMask:
+    """Return what labels cover in this plane, each read in its own box: they may be far apart."""
+    boxes = [levels.box(*label) for label in labels]
+    y0, x0, y1, x1 = around(boxes)
+    covered = np.zeros((y1 - y0, x1 - x0), dtype=bool)
+    for (level, index), (top, left, bottom, right) in zip(labels, boxes, strict=True):
+        own = levels.pixels(level, (top, left, bottom, right)) == index
+        covered[top - y0 : bottom - y0, left - x0 : right - x0] |= own
+    return CroppedMask((y0, x0, y1, x1), covered, levels.shape)
+
+
+def _selected_in(layer: Shapes, but: Collection[str]) -> list[int]:
+    """Return which shapes of a layer are selected, but for those of some types."""
+    types = layer.shape_type
+    return [index for index in sorted(layer.selected_data) if types[index] not in but]
+
+
 def _ring(layer: Shapes, index: int, image: Image, frame: Frame) -> Ring:
     vertices = np.asarray(layer.data[index], dtype=float)
     if layer.shape_type[index] == "ellipse":
@@ -119,7 +160,7 @@ def _ring(layer: Shapes, index: int, image: Image, frame: Frame) -> Ring:
 def _as_ring(places: Iterable[npt.ArrayLike], frame: Frame) -> Ring:
     """Return places in the data of an image as ``(x, y)``, pixels beginning at whole numbers."""
     points = frame.pixels(np.array([np.asarray(each, dtype=float) for each in places]))
-    return points[:, ::-1] + _HALF_PIXEL
+    return points[:, ::-1] + HALF_PIXEL
 
 
 def _meets(ring: Ring, shape: tuple[int, int]) -> bool:

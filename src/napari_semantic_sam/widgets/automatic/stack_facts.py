@@ -75,5 +75,8 @@ class StackFacts:
         return "" if volume is None else f"{volume:.4g}"
 
 
+NO_STACK = StackFacts()
+
+
 def _only(planes: Sequence[PlaneIndex], place: int) -> WholeObject:
     return WholeObject(LabelRow(0, 0), [plane[place : place + 1] for plane in planes])

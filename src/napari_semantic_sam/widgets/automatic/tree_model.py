@@ -10,7 +10,7 @@ from qtpy.QtGui import QFont
 
 from napari_semantic_sam.inference.automatic.tree import MaskTree, Node
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
-from napari_semantic_sam.widgets.automatic.stack_facts import StackFacts
+from napari_semantic_sam.widgets.automatic.stack_facts import NO_STACK, StackFacts
 from napari_semantic_sam.widgets.cells import ALIGN_NUMBER, are_same, title_of
 from napari_semantic_sam.widgets.columns import TREE_TITLES
 from napari_semantic_sam.widgets.hints import HINTS
@@ -23,7 +23,6 @@ _OF_HIDDEN = (
     Qt.ItemDataRole.ToolTipRole,
     Qt.ItemDataRole.AccessibleDescriptionRole,
 )
-_NO_STACK = StackFacts()
 
 
 class TreeModel(QAbstractItemModel):
@@ -37,7 +36,7 @@ class TreeModel(QAbstractItemModel):
         self._rows: list[LabelRow] = []
         self._hidden: frozenset[Node] = frozenset()
         self._levels: LevelLabels | None = None
-        self._facts = StackFacts()
+        self._facts = NO_STACK
         self._italic = QFont()
         self._italic.setItalic(True)
         self._tree = MaskTree({}, {})
@@ -48,7 +47,7 @@ class TreeModel(QAbstractItemModel):
         """What is on display."""
         return self._tree
 
-    def set_levels(self, levels: LevelLabels | None, facts: StackFacts = _NO_STACK) -> None:
+    def set_levels(self, levels: LevelLabels | None, facts: StackFacts = NO_STACK) -> None:
         """Show the labels there are now; the model is reset only if the tree is another one."""
         self._levels, self._facts = levels, facts
         rows = [row for each in levels.levels for row in levels.rows(each)] if levels else []

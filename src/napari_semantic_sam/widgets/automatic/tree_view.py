@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from qtpy.QtCore import QItemSelectionModel, QSize, Qt, Signal
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QKeyEvent, QKeySequence, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QTreeView
 
 from napari_semantic_sam.inference.automatic.tree import MaskTree, Node
 from napari_semantic_sam.inference.level_labels import LevelLabels
-from napari_semantic_sam.widgets.automatic.stack_facts import StackFacts
+from napari_semantic_sam.widgets.automatic.stack_facts import NO_STACK, StackFacts
 from napari_semantic_sam.widgets.automatic.tree_model import COLUMNS, TreeModel
-from napari_semantic_sam.widgets.cells import WALKING_KEYS, set_up, share_room, width_of
+from napari_semantic_sam.widgets.cells import (
+    WALKING_KEYS,
+    select_rows,
+    set_up,
+    share_room,
+    width_of,
+)
 from napari_semantic_sam.widgets.columns import TREE_TITLES
 from napari_semantic_sam.widgets.controls import explained
 
 _DIGITS = {"object": 10, "inside": 6, "area": 5, "predicted_iou": 5, "slices": 8, "volume": 6}
 """Widths of columns."""
 _KEYPAD = Qt.KeyboardModifier.KeypadModifier
-_NO_STACK = StackFacts()
 _WIDEST = 400
 _INDENT = 12
 """Pixels."""
@@ -81,7 +86,7 @@ class TreeView(QTreeView):
         """Show which labels are not drawn."""
         self._model.set_hidden(hidden)
 
-    def show_levels(self, levels: LevelLabels | None, facts: StackFacts = _NO_STACK) -> None:
+    def show_levels(self, levels: LevelLabels | None, facts: StackFacts = NO_STACK) -> None:
         """Show the labels there are now, and where they are in a stack."""
         self._show_columns(facts)
         selected, unfolded = self.selected, self._unfolded()
@@ -95,14 +100,8 @@ class TreeView(QTreeView):
     def select(self, nodes: Iterable[Node]) -> None:
         """Select objects, those that exist."""
         wanted = list(nodes)
-        if wanted == self.selected:
-            return
-        self.selectionModel().clearSelection()
-        flags = QItemSelectionModel.SelectionFlag
-        for node in wanted:
-            place = self._model.place(node)
-            if place.isValid():
-                self.selectionModel().select(place, flags.Select | flags.Rows)
+        if wanted != self.selected:
+            select_rows(self, map(self._model.place, wanted))
 
     def sizeHint(self) -> QSize:  # noqa: N802  # Qt's name
         """Ask for little: the layout gives what is left."""
