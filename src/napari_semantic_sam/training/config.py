@@ -202,8 +202,7 @@ def read_config(path: Path) -> TrainConfig:
         config: TrainConfig = build(TrainConfig, data)
     except ValueError as error:
         raise UserError(
-            f"The training file {path} cannot be used: {error}; correct it, see "
-            "docs/training.md."
+            f"The training file {path} cannot be used: {error}; correct it, see docs/training.md."
         ) from error
     return config
 
