@@ -150,8 +150,8 @@ class _Job:
         files = {file.name: self._facts(file.name) for file in report.files}
         for name in present - files.keys():  # beside the new ones they would contradict them
             _remove(self.folder / name)
-        if not report.skipped:
-            self.journal.add(stem, _Done(print_of, report.masks, files))
+        # What was left out is tried anew, into files that are known to be ours.
+        self.journal.add(stem, _Done("" if report.skipped else print_of, report.masks, files))
         return report
 
     def _facts(self, name: str) -> tuple[int, ...]:
