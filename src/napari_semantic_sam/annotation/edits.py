@@ -55,9 +55,11 @@ class Edits:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if kind is not None:
-            self.revert()
-        self._parents.__exit__(None, None, None)
+        try:
+            if kind is not None:
+                self.revert()
+        finally:
+            self._parents.__exit__(None, None, None)
 
     def revert(self) -> None:
         """Take back all that was done."""
