@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from napari_semantic_sam.batch.output import MOST_PIXELS, Output
 from napari_semantic_sam.cli_support import (
     Channels,
     Device,
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from napari_semantic_sam.batch.files import SegmentReport
     from napari_semantic_sam.batch.output import Form
 
-_ZARR_ABOVE = 67.0
-"""Megapixels: 8192², about half a gigabyte of labels at six levels."""
+_ZARR_ABOVE = MOST_PIXELS / 1e6
 
 
 def segment(
@@ -104,7 +104,6 @@ def segment(
     """
     from napari_semantic_sam.batch.guiding import Wishes
     from napari_semantic_sam.batch.object_scale import ObjectScale
-    from napari_semantic_sam.batch.output import Output
     from napari_semantic_sam.batch.pictures import PictureOptions
     from napari_semantic_sam.io.files import make_folder
     from napari_semantic_sam.io.pairs import by_stem

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from napari_semantic_sam import Predictor, load_model
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.model.checkpoint import save_checkpoint
 from napari_semantic_sam.model.loading import describe
 from napari_semantic_sam.training.config import read_config, with_changes
 from napari_semantic_sam.training.run import STATE_FILE, train
@@ -202,6 +203,19 @@ def test_clicks_alone_can_be_taught(tmp_path):
     checkpoint = train(clicks, ".", output=tmp_path / "out")
     held_out = json.loads((checkpoint.parent / "report.json").read_text())["held_out"]
     assert set(held_out) == {"score_error", "click_oracle_iou", "click_max_iou"}
+    assert describe(checkpoint).capabilities == ("click",)
+
+
+@pytest.mark.parametrize(("boxes", "untested"), [(1, ()), (0, ("box",))])
+def test_what_is_not_taught_stays_as_it_was_at_the_start(trained, tmp_path, boxes, untested):
+    start = tmp_path / "start.safetensors"
+    record = replace(describe(trained[1]), experimental=("box",))
+    save_checkpoint(start, load_model(trained[1]), record)
+    config = replace(trained[0], start=str(start), images=2)
+    config = replace(config, data=replace(config.data, boxes=boxes))
+    after = describe(train(config, ".", output=tmp_path / "out"))
+    assert after.capabilities == ("click", "box")
+    assert after.experimental == untested
 
 
 def test_without_the_trainer_the_way_to_get_it_is_said(trained, monkeypatch):

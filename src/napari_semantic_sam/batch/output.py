@@ -10,7 +10,8 @@ from napari_semantic_sam.errors import UserError
 
 Form = Literal["auto", "tiff", "zarr"]
 
-_MOST_PIXELS = 67_000_000
+MOST_PIXELS = 67_000_000
+"""Of a plane that is not streamed: 8192², about half a gigabyte of labels at six levels."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Output:
     """
 
     form: Form = "auto"
-    most_pixels: int = _MOST_PIXELS
+    most_pixels: int = MOST_PIXELS
 
     def __post_init__(self) -> None:
         if self.form not in get_args(Form):

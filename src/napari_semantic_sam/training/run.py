@@ -213,23 +213,28 @@ def _start_of(config: TrainConfig, base: Path) -> Path | str:
 def starting_metadata(config: TrainConfig, model: SemanticSAM, base: Path) -> CheckpointMetadata:
     """Return the record of a checkpoint before it has been measured.
 
-    What suits automatic segmentation is that of the start until somebody looks again.
+    What it was not trained for, it can do as its start could. What suits automatic segmentation
+    is that of the start, too, until somebody looks again.
     """
     from napari_semantic_sam.model.loading import describe
 
     recipe: dict[str, Any] = asdict(config)
-    is_fresh = config.start in _FRESH
+    start = None if config.start in _FRESH else describe(_start_of(config, base))
+    trained = ("click", "box") if config.data.boxes else ("click",)
+    before = () if start is None else start.capabilities
+    untested = () if start is None else start.experimental
     return CheckpointMetadata(
         name=config.name,
         config=model.config,
         level_order=model.level_order,
-        capabilities=("click", "box"),
+        capabilities=tuple(dict.fromkeys((*trained, *before))),
+        experimental=tuple(name for name in untested if name not in trained),
         licence=config.licence,
         description=config.description,
         provenance={
             "recipe": recipe,
             "seed": config.seed,
-            "start_weights": None if is_fresh else model.checkpoint_hash,
+            "start_weights": None if start is None else model.checkpoint_hash,
         },
-        automatic={} if is_fresh else describe(_start_of(config, base)).automatic,
+        automatic={} if start is None else start.automatic,
     )
