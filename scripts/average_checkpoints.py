@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.model.checkpoint import load_checkpoint, save_checkpoint
 from napari_semantic_sam.model.metadata import CheckpointMetadata
 
@@ -25,14 +26,22 @@ def average(paths: Sequence[Path], output: Path) -> None:
 
     Raises
     ------
-    ValueError
-        If their networks, starts or level orders differ.
+    UserError
+        If their networks, starts or level orders differ, or they started from no checkpoint:
+        networks that were not trained yet end far from each other.
     """
     legs = [load_checkpoint(path) for path in paths]
     (model, record), *others = legs
     for path, (_, other) in zip(paths, legs, strict=True):
+        if other.provenance.get("start_weights") is None:
+            raise UserError(
+                f"{path} was not trained from a checkpoint; train once, then two runs from that."
+            )
         if _origin(other) != _origin(record):
-            raise ValueError(f"{path} is of another network, start or level order than {paths[0]}")
+            raise UserError(
+                f"{path} has another network, start or level order than {paths[0]}; average runs "
+                "of one training file with different seeds, or do with the better one."
+            )
     states = [each.state_dict() for each, _ in legs]
     means = {
         name: torch.stack([state[name].double() for state in states]).mean(0) for name in states[0]
@@ -53,7 +62,10 @@ def main() -> None:
     parser.add_argument("checkpoints", nargs="+", type=Path)
     parser.add_argument("--output", required=True, type=Path)
     options = parser.parse_args()
-    average(options.checkpoints, options.output)
+    try:
+        average(options.checkpoints, options.output)
+    except UserError as error:
+        raise SystemExit(f"Error: {error}") from error
     print(f"Written: {options.output}")
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +36,7 @@ from napari_semantic_sam.io.images import read_image, read_labels
 from napari_semantic_sam.io.pairs import PairedFiles, pair_files
 from napari_semantic_sam.model.checkpoint import load_checkpoint, save_checkpoint
 from napari_semantic_sam.model.loading import checkpoint_path
+from napari_semantic_sam.training.sources import held_back
 
 HELD_OUT = 20
 LARGEST_SIDE = 320
@@ -97,7 +97,9 @@ class Choice:
 def held_out(images: Path, masks: Path, at_most: int, seed: int) -> list[PairedFiles]:
     """Return a sample of the pairs that training holds out."""
     pairs = pair_files(images, {"": masks}).files
-    kept = [pair for pair in pairs if zlib.crc32(pair.stem.encode()) % HELD_OUT == 0]
+    kept = held_back(pairs, HELD_OUT)
+    if not kept:
+        raise SystemExit(f"{images} holds too few images for any to be kept back from training.")
     order = np.random.default_rng(seed).permutation(len(kept))
     return [kept[index] for index in order[:at_most]]
 

@@ -2,7 +2,7 @@
 
 Run from anywhere: ``python scripts/pack_training_data.py CONFIG FOLDER``. CONFIG is a training
 file; FOLDER receives its images as JPEG (stacks as TIFF), their label images as TIFF, the
-untrained network with its ImageNet backbone, and ``train.yaml``, the same training file with
+network that the run starts from, and ``train.yaml``, the same training file with
 its paths changed. It ends with an error if that is more than 32 MB.
 """
 
@@ -22,7 +22,7 @@ from napari_semantic_sam.io.images import read_image, read_labels, write_labels
 from napari_semantic_sam.io.pairs import PairedFiles
 from napari_semantic_sam.model.checkpoint import save_checkpoint
 from napari_semantic_sam.training.config import SourceConfig, read_config
-from napari_semantic_sam.training.run import UNTRAINED, starting_metadata, starting_model
+from napari_semantic_sam.training.run import FRESH, UNTRAINED, starting_metadata, starting_model
 from napari_semantic_sam.training.sources import annotated_files
 
 QUALITY = 65
@@ -48,7 +48,8 @@ def main() -> None:
             entry["masks"] = [f"{names[folders]}/{part}" for part in range(len(source.masks))]
     model = starting_model(config, options.config.parent)
     metadata = starting_metadata(config, model, options.config.parent)
-    metadata = replace(metadata, provenance={**metadata.provenance, UNTRAINED: True})
+    untrained = {UNTRAINED: config.start in FRESH}
+    metadata = replace(metadata, provenance={**metadata.provenance, **untrained})
     save_checkpoint(options.folder / "start.safetensors", model, metadata)
     recipe["start"] = "start.safetensors"
     text = yaml.safe_dump(recipe, sort_keys=False)

@@ -53,8 +53,17 @@ def test_every_weight_is_the_mean_and_the_record_names_both(leg, tmp_path):
     assert [each["seed"] for each in record.provenance["averaged_with"]] == [2]
 
 
-def test_legs_that_began_elsewhere_are_refused(leg, tmp_path):
-    done = run(leg(1), leg(2, start="another"), "--output", tmp_path / "mean.safetensors")
+@pytest.mark.parametrize(
+    ("starts", "said"),
+    [
+        (("one", "another"), "another network, start"),
+        ((None, None), "was not trained from a checkpoint"),
+    ],
+)
+def test_legs_that_began_elsewhere_are_refused(leg, tmp_path, starts, said):
+    legs = [leg(seed, start=start) for seed, start in enumerate(starts)]
+    done = run(*legs, "--output", tmp_path / "mean.safetensors")
     assert done.returncode != 0
-    assert "another network, start" in done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
     assert not (tmp_path / "mean.safetensors").exists()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 
@@ -14,16 +15,8 @@ from napari_semantic_sam import Predictor, load_model
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.model.checkpoint import save_checkpoint
 from napari_semantic_sam.model.loading import describe
-from napari_semantic_sam.training.config import read_config, with_changes
+from napari_semantic_sam.training.config import OptimiserConfig, read_config, with_changes
 from napari_semantic_sam.training.run import STATE_FILE, train
-
-pytestmark = [
-    # Lightning's own: a torch helper it should not use any more, advice on workers, and a
-    # warning that a resumed run writes where it wrote before.
-    pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec:FutureWarning"),
-    pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers"),
-    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty"),
-]
 
 RECIPE = {
     "name": "small",
@@ -95,12 +88,25 @@ def test_a_run_is_not_written_over(trained, tmp_path):
     assert checkpoint.read_bytes() == before
 
 
-@pytest.mark.parametrize("other", [{"part": "scores"}, {"start": "tiny"}, {"minutes": 5.0}])
-def test_a_run_goes_on_as_it_began(trained, other):
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"part": "scores"}, "part all, not scores"),
+        ({"start": "tiny"}, "start random, not tiny"),
+        ({"minutes": 5.0}, r"minutes 0\.08, not 5\.0"),
+        ({"optimiser": OptimiserConfig(clip=2.0, warmup_steps=1)}, r"optimiser\.clip 1\.0, not 2"),
+    ],
+)
+def test_a_run_goes_on_as_it_began(trained, other, said):
     config, checkpoint = trained
-    ((name, _),) = other.items()
-    with pytest.raises(UserError, match=f"begun with {name} {getattr(config, name)}, not"):
+    with pytest.raises(UserError, match=f"begun with {said}"):
         train(replace(config, **other), ".", output=checkpoint.parent, resume=True)
+
+
+def test_how_often_a_run_is_harvested_may_change(trained, tmp_path):
+    config, checkpoint = trained
+    folder = shutil.copytree(checkpoint.parent, tmp_path / "run")
+    train(replace(config, harvest_minutes=9.0), ".", output=folder, resume=True, max_minutes=0)
 
 
 def test_what_suits_automatic_segmentation_is_taken_over(tmp_path):

@@ -8,10 +8,11 @@ import tifffile
 from PIL import Image
 
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.io.pairs import PairedFiles
 from napari_semantic_sam.training.augment import View, random_look
 from napari_semantic_sam.training.config import DataConfig, SourceConfig
 from napari_semantic_sam.training.data import build_loader, build_streams
-from napari_semantic_sam.training.sources import MIN_AREA, folder_sources, label_masks
+from napari_semantic_sam.training.sources import MIN_AREA, folder_sources, held_back, label_masks
 
 SIZE = 64
 
@@ -129,6 +130,44 @@ def test_a_run_does_without_held_out_images_that_cannot_be_used(folder, capfd):
     assert all(path.name in said for path in broken)
 
 
+@pytest.mark.parametrize(("count", "kept"), [(9, 0), (10, 1), (53, 1), (400, 19)])
+def test_enough_images_are_never_without_one_kept_back(count, kept):
+    pairs = [PairedFiles(f"photo {number}", Path(), {}) for number in range(count)]
+    assert len(held_back(pairs, holdout=20)) == kept
+
+
+def test_that_no_image_is_kept_back_is_said(folder, capfd):
+    train, held = folder_sources(source(), holdout=40, base=folder)
+    assert held.files == train.files[:1]
+    assert "Of the images in images none is kept back" in capfd.readouterr().err
+
+
+def test_few_images_of_which_the_first_is_damaged_are_trained_on(folder, capfd):
+    (folder / "images" / "0.png").write_bytes(b"no picture")
+    train, held = folder_sources(source(), holdout=40, base=folder)
+    assert len(train.files) == 11
+    assert len(held(np.random.default_rng(0), SIZE).masks)
+    assert "0.png" in capfd.readouterr().err
+
+
+def test_a_stack_with_a_plane_that_cannot_be_shown_is_left_out(tmp_path, capfd):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "cells").mkdir()
+    labels = np.zeros((6, 40, 40), np.uint16)
+    labels[:, 10:30, 10:30] = 7
+    for name in ("bad", "good"):
+        stack = labels.astype(np.float32)
+        stack[3] = np.nan if name == "bad" else stack[3]
+        tifffile.imwrite(tmp_path / "cells" / f"{name}.tif", labels)
+        tifffile.imwrite(tmp_path / "images" / f"{name}.tif", stack)
+    train, _ = folder_sources(
+        SourceConfig(images="images", masks=("cells",)), holdout=40, base=tmp_path
+    )
+    train.read_ahead()
+    assert [files.stem for files in train.files] == ["good"]
+    assert "bad.tif" in capfd.readouterr().err
+
+
 def test_tiny_objects_are_held_out_as_large_as_they_are_taught(folder):
     for name in ("cells", "nuclei"):
         for path in (folder / name).iterdir():
@@ -207,7 +246,7 @@ def test_a_source_of_which_nothing_can_be_used_is_named(folder, processes):
     train, _ = folder_sources(source(), holdout=10**6, base=folder)
     if processes:
         train.read_ahead(processes)
-    with pytest.raises(UserError, match=r"same height|None of the files in images"):
+    with pytest.raises(UserError, match=r"its masks \(5, 5\)|None of the files in images"):
         train(np.random.default_rng(0), SIZE)
 
 

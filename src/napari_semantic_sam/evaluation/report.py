@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.io.files import atomic_path, make_folder, write_json
+from napari_semantic_sam.io.files import atomic_path, writable_folder, write_json
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,12 @@ def check_target(path: str | Path) -> None:
     Raises
     ------
     UserError
-        If `path` does not end in ``.json``, is a folder, or its folder cannot be made.
+        If `path` does not end in ``.json``, is a folder, or its folder cannot be written to.
     """
     path = Path(path)
     if path.suffix != ".json" or path.is_dir():
         raise UserError(f"The report cannot be written to {path}; give a file ending in .json.")
-    make_folder(path.parent)
+    writable_folder(path.parent)
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

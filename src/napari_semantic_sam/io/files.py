@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import tempfile
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +57,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             ) from error
         # Errors about any other file are the caller's, who knows what they mean.
         if _is_about(error, temporary):
-            raise UserError(f"{path} could not be written ({error.strerror}).") from error
+            raise UserError(
+                f"{path} could not be written ({error.strerror}); choose another folder."
+            ) from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -76,6 +79,25 @@ def make_folder(folder: str | Path) -> Path:
     except OSError as error:
         raise UserError(
             f"The folder {folder} could not be made ({error.strerror}); choose another one."
+        ) from error
+    return folder
+
+
+def writable_folder(folder: str | Path) -> Path:
+    """Make a folder where missing, see that it takes files, and return it.
+
+    Raises
+    ------
+    UserError
+        If it cannot be made or written to.
+    """
+    folder = make_folder(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"Nothing can be written to the folder {folder} ({error.strerror}); choose another one."
         ) from error
     return folder
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import typing
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,9 +19,11 @@ from napari_semantic_sam.training.plain_data import (
     Share,
     build,
 )
-from napari_semantic_sam.training.records import Granularity
 
 Part = Literal["all", "scores"]
+
+_INCIDENTAL = ("harvest_minutes", "description", "licence", "data.workers")
+"""Entries that leave the weights as they are."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,11 @@ class SourceConfig:
         deep as they are wide; otherwise along the first one only.
     groups : bool
         Whether objects that nearly touch also make a coarser granularity, see `object_groups`.
-    granularity : str
-        See `Record`.
+
+    Raises
+    ------
+    ValueError
+        If `zoom` ends below its beginning.
     """
 
     kind: Literal["synthetic", "folder"] = "folder"
@@ -58,7 +64,10 @@ class SourceConfig:
     regions: bool = False
     isotropic: bool = False
     groups: bool = False
-    granularity: Granularity = "multi"
+
+    def __post_init__(self) -> None:
+        if self.zoom[0] > self.zoom[1]:
+            raise ValueError(f"zoom {list(self.zoom)} must begin with the smaller number")
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,11 @@ class DataConfig:
         Processes that prepare images beside the training.
     holdout : int
         One image in so many is kept for the report instead of trained on.
+
+    Raises
+    ------
+    ValueError
+        If there is no source.
     """
 
     sources: tuple[SourceConfig, ...]
@@ -94,6 +108,10 @@ class DataConfig:
     centre_share: Share = 0.5
     workers: Count = 1
     holdout: Annotated[int, Range(2)] = 20
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise ValueError("sources must name at least one")
 
 
 @dataclass(frozen=True)
@@ -153,6 +171,11 @@ class TrainConfig:
     seed : int
     description, licence : str
         For the checkpoint's record.
+
+    Raises
+    ------
+    ValueError
+        If `name` cannot be that of a file.
     """
 
     name: str
@@ -166,9 +189,30 @@ class TrainConfig:
     images: Count = 0
     harvest_minutes: PositiveAmount = 10.0
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    seed: Count = 0
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
     description: str = ""
     licence: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name.strip() or set(self.name) & set('/\\:*?"<>|'):
+            raise ValueError(f'name "{self.name}" must be one that a file can have')
+
+
+def decisive(config: TrainConfig) -> dict[str, Any]:
+    """Return every entry that decides about the weights, by names like ``data.crop``."""
+    flat = dict(_flat(asdict(config), ""))
+    return {name: value for name, value in flat.items() if name not in _INCIDENTAL}
+
+
+def _flat(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _flat(item, f"{name}.{key}" if name else key)
+    elif isinstance(value, tuple) and any(isinstance(item, dict) for item in value):
+        for number, item in enumerate(value, start=1):
+            yield from _flat(item, f"{name} {number}")
+    else:
+        yield name, value
 
 
 def training_extra_missing(error: ModuleNotFoundError) -> UserError:
@@ -196,7 +240,7 @@ def read_config(path: Path) -> TrainConfig:
         raise UserError(
             f"The training file {path} could not be read ({error.strerror}); check its name."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # not UTF-8, or a date that does not exist
         raise UserError(f"The training file {path} is not valid YAML; correct it.") from error
     try:
         config: TrainConfig = build(TrainConfig, data)

@@ -71,13 +71,19 @@ class Harvest(lightning.Callback):
         path = self.folder / f"{metadata.name}.safetensors"
         save_checkpoint(path, module.model, metadata)
         write_json(self.folder / "report.json", report)
-        print(
-            f"{report['minutes']} min, {report['images']} images: {report['held_out']}", flush=True
-        )
+        print(_sentence(report), flush=True)
 
 
 class WholeFiles(TorchCheckpointIO):
-    """Writes the state to resume from whole or not at all; a run outlives a full disk."""
+    """Writes the state to resume from whole or not at all; a run outlives a full disk.
+
+    Attributes
+    ----------
+    failure : UserError or None
+        Why the last attempt wrote nothing.
+    """
+
+    failure: UserError | None = None
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -89,8 +95,22 @@ class WholeFiles(TorchCheckpointIO):
             with atomic_path(path) as temporary:
                 # In one piece: torch's own writer turns a full disk into something else.
                 temporary.write_bytes(buffer.getvalue())
+            self.failure = None
         except UserError as error:
+            self.failure = error
             print(f"{error} Training goes on.", file=sys.stderr, flush=True)
+
+
+def _sentence(report: Mapping[str, Any]) -> str:
+    """Tell a person at the console how far a run is."""
+    scores = report["held_out"]
+    told = [
+        f"IoU of {many} {scores[f'{kind}_oracle_iou']:.3f} (best mask), "
+        f"{scores[f'{kind}_max_iou']:.3f} (shown first)"
+        for kind, many in (("click", "clicks"), ("box", "boxes"))
+        if f"{kind}_oracle_iou" in scores
+    ]
+    return f"{report['minutes']} min, {report['images']} images: {'; '.join(told)}"
 
 
 def _plain(metrics: Mapping[str, Tensor]) -> dict[str, float]:

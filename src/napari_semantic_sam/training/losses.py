@@ -21,6 +21,7 @@ from napari_semantic_sam.training.loss_terms import (
     rank_loss,
 )
 from napari_semantic_sam.training.matching import Pairs, match, matching_costs, spare_pairs
+from napari_semantic_sam.training.plain_data import Amount, PositiveCount
 from napari_semantic_sam.training.points import (
     PointSet,
     PromptPoints,
@@ -64,15 +65,15 @@ class LossConfig:
         If `rank` or ``"all_iou"`` is asked for without points that all tokens share.
     """
 
-    bce: float = 5.0
-    dice: float = 5.0
-    box: float = 5.0
-    giou: float = 2.0
-    score: float = 1.0
-    rank: float = 0.0
-    spare: float = 0.0
+    bce: Amount = 5.0
+    dice: Amount = 5.0
+    box: Amount = 5.0
+    giou: Amount = 2.0
+    score: Amount = 1.0
+    rank: Amount = 0.0
+    spare: Amount = 0.0
     point_policy: Literal["uncertain", "prompt"] = "uncertain"
-    points: int = 12544
+    points: PositiveCount = 12544
     score_target: Literal["pair_dice", "all_iou"] = "pair_dice"
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor, nn
 
 from napari_semantic_sam.model.semantic_sam import SemanticSAM
-from napari_semantic_sam.training.config import OptimiserConfig, TrainConfig
+from napari_semantic_sam.training.config import OptimiserConfig, TrainConfig, decisive
 from napari_semantic_sam.training.data import Batch
 from napari_semantic_sam.training.losses import Criterion
 from napari_semantic_sam.training.processor import suit_processor
@@ -81,13 +81,10 @@ class TrainingModule(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the time and images spent, so that a resumed run goes on as it was."""
-        begun = {
-            name: getattr(self.config, name) for name in ("start", "part", "minutes", "images")
-        }
         checkpoint["spent"] = {
             "seconds": self.clock.seconds(),
             "images": self.images_seen,
-            "begun": begun,
+            "begun": decisive(self.config),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

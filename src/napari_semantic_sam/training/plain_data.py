@@ -74,7 +74,7 @@ _WANTED = {int: "a whole number", str: "text", bool: "true or false"}
 def _number(value: Any) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if isinstance(value, bool) or not math.isfinite(number):
         raise ValueError(f"{value!r} is not a number")
@@ -98,9 +98,11 @@ def _build_dataclass(kind: Any, value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise ValueError(f"needs named entries, not {value!r}")
     entries = fields(kind)
-    known = {item.name for item in entries}
-    if unknown := [str(name) for name in value if name not in known]:
-        raise ValueError(f"there is no entry {', '.join(unknown)}; possible are {', '.join(known)}")
+    possible = [item.name for item in entries]
+    if unknown := [str(name) for name in value if name not in possible]:
+        raise ValueError(
+            f"there is no entry {', '.join(unknown)}; possible are {', '.join(possible)}"
+        )
     needed = {
         item.name for item in entries if item.default is MISSING and item.default_factory is MISSING
     }

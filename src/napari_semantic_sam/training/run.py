@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import warnings
 from dataclasses import asdict
@@ -10,16 +11,16 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from napari_semantic_sam.errors import UserError
-from napari_semantic_sam.io.files import make_folder
+from napari_semantic_sam.io.files import writable_folder
 from napari_semantic_sam.model.config import PRESETS
 from napari_semantic_sam.model.metadata import CheckpointMetadata
 from napari_semantic_sam.model.semantic_sam import SemanticSAM
-from napari_semantic_sam.training.config import TrainConfig, training_extra_missing
+from napari_semantic_sam.training.config import TrainConfig, decisive, training_extra_missing
 
 if TYPE_CHECKING:
     import lightning
 
-    from napari_semantic_sam.training.harvest import Harvest
+    from napari_semantic_sam.training.harvest import Harvest, WholeFiles
 
 STATE_FILE = "last.ckpt"
 """Everything an exact resume needs; for the machine that wrote it."""
@@ -27,8 +28,18 @@ STATE_FILE = "last.ckpt"
 UNTRAINED = "untrained"
 """Entry of the record of a checkpoint that holds a network to begin with."""
 
-_FRESH = ("random", "imagenet")
+FRESH = ("random", "imagenet")
 """Starts that are no checkpoint."""
+
+_NOT_FOR_USERS = (
+    r"Found \d+ module\(s\) in eval mode",  # the batch normalisation of a checkpoint
+    ".isinstance.treespec, LeafSpec",  # a torch helper that Lightning should not use any more
+    "The '.*dataloader' does not have many workers",
+    "Checkpoint directory .* exists and is not empty",  # of a run that is resumed
+    "The dirpath has changed from",  # of one that was moved before
+    "Found current_model_state in the checkpoint",
+)
+"""Beginnings of warnings of the trainer."""
 
 
 def train(
@@ -69,11 +80,11 @@ def train(
     except ModuleNotFoundError as error:
         raise training_extra_missing(error) from error
     from napari_semantic_sam.training.data import build_loader, build_streams
-    from napari_semantic_sam.training.harvest import Harvest
+    from napari_semantic_sam.training.harvest import Harvest, WholeFiles
     from napari_semantic_sam.training.module import TrainingModule
 
     base = Path(base)
-    folder = make_folder(output if output is not None else Path("runs") / config.name)
+    folder = writable_folder(output if output is not None else Path("runs") / config.name)
     state = folder / STATE_FILE
     if resume:
         check_same_run(config, state)
@@ -81,7 +92,8 @@ def train(
         _check_free(folder, config.name)
     # A resumed run must not see again the images it began with.
     seen = _spent(state)["images"] if resume else 0
-    lightning.seed_everything(config.seed)
+    _quieten()
+    lightning.seed_everything(config.seed, verbose=False)
     model = starting_model(config, base)
     train_stream, held_out = build_streams(
         config.data,
@@ -93,30 +105,36 @@ def train(
         train_stream.read_ahead(config.data.workers)
     train_stream.check()
     held_out.check()
-    harvest = Harvest(folder, starting_metadata(config, model, base))
+    harvest, states = Harvest(folder, starting_metadata(config, model, base)), WholeFiles()
     with warnings.catch_warnings():
-        # A checkpoint comes in evaluation mode: its batch normalisation keeps its statistics.
-        warnings.filterwarnings("ignore", r"Found \d+ module\(s\) in eval mode")
-        make_trainer(config, harvest, max_minutes).fit(
+        for message in _NOT_FOR_USERS:
+            warnings.filterwarnings("ignore", message)
+        make_trainer(config, harvest, states, max_minutes).fit(
             TrainingModule(model, config),
             build_loader(train_stream, config.data.workers),
             build_loader(held_out, workers=0),
             ckpt_path=state if resume else None,
             weights_only=True,
         )
-    if harvest.failure is not None:
-        raise harvest.failure
+    for failure in (harvest.failure, states.failure):
+        if failure is not None:
+            raise failure
     return folder / f"{config.name}.safetensors"
 
 
+def _quieten() -> None:
+    """Keep what the trainer says about itself, advertising too, from those who train."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
 def make_trainer(
-    config: TrainConfig, harvest: Harvest, max_minutes: float | None
+    config: TrainConfig, harvest: Harvest, states: WholeFiles, max_minutes: float | None
 ) -> lightning.Trainer:
     """Return what runs the training and keeps its state beside what is harvested."""
     import lightning
     from lightning.pytorch.callbacks import ModelCheckpoint
 
-    from napari_semantic_sam.training.harvest import WholeFiles
     from napari_semantic_sam.training.module import RampedAveraging, Stop
 
     return lightning.Trainer(
@@ -131,7 +149,7 @@ def make_trainer(
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        plugins=[WholeFiles()],
+        plugins=[states],
         callbacks=[
             Stop(max_minutes),
             harvest,
@@ -147,19 +165,20 @@ def make_trainer(
 
 
 def check_same_run(config: TrainConfig, state: Path) -> None:
-    """See that a run goes on as it began: its start, part and length.
+    """See that a run goes on as it began, in all that decides about its weights.
 
     Raises
     ------
     UserError
         If it does not, there is no state, or it cannot be read.
     """
-    for name, begun in _spent(state)["begun"].items():
-        if begun != getattr(config, name):
+    begun, now = _spent(state)["begun"], decisive(config)
+    for name in [*now, *begun]:
+        if begun.get(name) != now.get(name):
             raise UserError(
-                f"The run in {state.parent} was begun with {name} {begun}, not "
-                f"{getattr(config, name)}; resume it with the same, or give another --output to "
-                "start afresh."
+                f"The run in {state.parent} was begun with {name} {begun.get(name)}, not "
+                f"{now.get(name)}; resume it with the same, or give another --output to start "
+                "afresh."
             )
 
 
@@ -189,7 +208,7 @@ def starting_model(config: TrainConfig, base: Path) -> SemanticSAM:
     """Return the model a run starts from; files are relative to `base`."""
     from napari_semantic_sam.model.loading import describe, load_model
 
-    if config.start not in _FRESH:
+    if config.start not in FRESH:
         start = _start_of(config, base)
         # A packed network has not been trained: its batch normalisation has to learn, too.
         return load_model(start, device="cpu").train(
@@ -219,7 +238,7 @@ def starting_metadata(config: TrainConfig, model: SemanticSAM, base: Path) -> Ch
     from napari_semantic_sam.model.loading import describe
 
     recipe: dict[str, Any] = asdict(config)
-    start = None if config.start in _FRESH else describe(_start_of(config, base))
+    start = None if config.start in FRESH else describe(_start_of(config, base))
     trained = ("click", "box") if config.data.boxes else ("click",)
     before = () if start is None else start.capabilities
     untested = () if start is None else start.experimental

@@ -100,15 +100,13 @@ class FolderSource:
             np.concatenate([label_masks(view.labels(level)) for level in labels])
         )
         pixels = random_look(view.image(image), rng)
-        return make_record(pixels, masks, self.config.granularity, name=name)
+        return make_record(pixels, masks, name=name)
 
     def _plane(self, rng: np.random.Generator) -> tuple[str, npt.NDArray[np.uint8], list[Labels]]:
         files, (image, labels) = self._chosen_file(rng)
         if labels[0].ndim == 3:
             axis = int(rng.integers(3)) if self.config.isotropic else 0
-            others = tuple({0, 1, 2} - {axis})
-            occupied = np.flatnonzero(np.any([level.any(axis=others) for level in labels], axis=0))
-            plane = int(rng.choice(occupied))
+            plane = int(rng.choice(_occupied(labels, axis)))
             image = _as_bytes(image.take(plane, axis))
             labels = [np.take(level, plane, axis) for level in labels]
         return str(files.image), image, labels
@@ -133,6 +131,16 @@ class FolderSource:
                 if len(self.files) == 1:
                     raise
                 self._leave_out(files, error)
+
+    def first_usable(self) -> list[PairedFiles]:
+        """Return the first file that can be used; those before it are left out."""
+        while len(self.files) > 1:
+            try:
+                self._load(self.files[0])
+                break
+            except UserError as error:
+                self._leave_out(self.files[0], error)
+        return self.files[:1]
 
     def read_ahead(self, processes: int = 1) -> None:
         """Read all files and leave out those that cannot be used, perhaps all of them."""
@@ -192,12 +200,19 @@ def _read_annotated(files: PairedFiles, config: SourceConfig) -> Annotated:
     _check(files, image, labels)
     if labels[0].ndim == 3:
         for axis in range(3 if config.isotropic else 1):
-            _as_bytes(image.take(0, axis))  # refuses planes that are too small
+            for plane in _occupied(labels, axis):
+                _as_bytes(image.take(plane, axis))  # refuses what could not be shown later
         return image, labels
     image = _as_bytes(image)
     groups = [object_groups(labels[0])] if config.groups else []
     regions = region_levels(image, labels[0]) if config.regions else []
     return image, labels + groups + regions
+
+
+def _occupied(labels: Sequence[Labels], axis: int) -> npt.NDArray[np.intp]:
+    """Return which planes across an axis of a stack hold an object."""
+    others = tuple({0, 1, 2} - {axis})
+    return np.flatnonzero(np.any([level.any(axis=others) for level in labels], axis=0))
 
 
 def _numbered(labels: npt.NDArray[Any]) -> Labels:
@@ -215,9 +230,10 @@ def _annotated_or_error(files: PairedFiles, config: SourceConfig) -> Annotated |
 def _check(files: PairedFiles, image: npt.NDArray[Any], labels: list[Labels]) -> None:
     """Raise a UserError for masks of another shape, or without any object."""
     if any(level.shape != image.shape[: level.ndim] for level in labels):
+        shapes = ", ".join(str(level.shape) for level in labels)
         raise UserError(
-            f"{files.image} has shape {image.shape} but its masks do not; "
-            "give masks of the same height and width."
+            f"{files.image} has shape {image.shape}, its masks {shapes}; give pictures (height, "
+            "width) or (height, width, 3) with masks (height, width), or stacks alike in shape."
         )
     if not any(level.any() for level in labels):
         raise UserError(f"The masks of {files.image} are empty; label an object in them.")
@@ -249,29 +265,42 @@ def folder_sources(
 ) -> tuple[FolderSource, FolderSource]:
     """Split a folder into what is trained on and what is kept for the report.
 
-    The split depends on the names of the files alone, so that it is the same in every run.
-
     Parameters
     ----------
     config : SourceConfig
     holdout : int
-        One file in so many is kept for the report.
+        See `held_back`.
     base : Path
         What the folders in `config` are relative to.
     """
     pairs = annotated_files(config, base)
-    kept = [zlib.crc32(pair.stem.encode()) % holdout == 0 for pair in pairs]
+    kept = held_back(pairs, holdout)
     natural = float(np.clip(1.0, *config.zoom))
-    held = FolderSource(
-        [pair for pair, keep in zip(pairs, kept, strict=True) if keep],
-        replace(config, zoom=(natural, natural)),
-    )
+    held = FolderSource(kept, replace(config, zoom=(natural, natural)))
     held.read_ahead()
-    train = [pair for pair, keep in zip(pairs, kept, strict=True) if not keep]
-    # Of too few images to keep one back, the report sees one that is trained on.
-    train = train or held.files or pairs
-    held.files = held.files or train[:1]
-    return FolderSource(train, config, prefer_crowded=True), held
+    train = FolderSource([pair for pair in pairs if pair not in kept], config, prefer_crowded=True)
+    if not held.files:
+        held.files = train.first_usable()
+        print(
+            f"Of the images in {config.images} none is kept back, as there are few: their score "
+            "is of one that is trained on.",
+            file=sys.stderr,
+        )
+    return train, held
+
+
+def held_back(pairs: Sequence[PairedFiles], holdout: int) -> list[PairedFiles]:
+    """Return the files that are not trained on.
+
+    That is about one in `holdout`; at least one if there are half as many, and none of fewer. It
+    depends on the names of the files alone, so that it is the same in every run.
+    """
+    if len(pairs) < max(2, holdout / 2):
+        return []
+    checksums = [zlib.crc32(pair.stem.encode()) for pair in pairs]
+    kept = [pair for pair, each in zip(pairs, checksums, strict=True) if each % holdout == 0]
+    some = 0 < len(kept) < len(pairs)
+    return kept if some else [pairs[int(np.argmin(checksums))]]
 
 
 def annotated_files(config: SourceConfig, base: Path) -> list[PairedFiles]:
