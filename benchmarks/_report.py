@@ -39,8 +39,10 @@ def write_report(
         "versions": provenance.versions(),
         "commit": provenance.commit(),
     }
-    write_json(output, {"title": title, "rows": list(rows), "remarks": list(remarks), **facts})
+    if not rows:
+        raise SystemExit(f"Nothing was measured; {output} is as it was.")
     table = markdown_table(list(rows[0]), [list(row.values()) for row in rows])
+    write_json(output, {"title": title, "rows": list(rows), "remarks": list(remarks), **facts})
     where = [
         f"- {name}: " + ", ".join(f"{key} {value}" for key, value in facts[name].items())
         for name in ("settings", "machine", "versions")

@@ -77,6 +77,9 @@ def measure(
         report = evaluate(
             predictor, folder / "images", folders, protocol, seed=seed, max_objects=max_objects
         )
+        if report.skipped:
+            left_out = ", ".join(str(entry["image"]) for entry in report.skipped)
+            raise SystemExit(f"Left out of {folder}: {left_out}; a set is measured whole.")
         # The share over a threshold is the one of clicks, which come first.
         summary = {**report.summary, **summary}
     return summary
