@@ -72,7 +72,7 @@ def test_the_package_can_be_run_as_a_module(monkeypatch, capsys):
 def test_segment_writes_levels_and_tables(command_line, checkpoint, folder):
     pictures = [folder / "images" / name for name in ("a.png", "b.png")]
     code, out, err = command_line(
-        "segment", *pictures, "--points", "20,22;47,30", "--boxes", "10,12,30,32",
+        "segment", *pictures, "--points", "20,22", "--points", "47,30", "--boxes", "10,12,30,32",
         "--model", checkpoint, "--device", "cpu", "--output", folder / "out",
     )  # fmt: skip
     assert (code, err) == (0, "")
@@ -85,6 +85,7 @@ def test_segment_writes_levels_and_tables(command_line, checkpoint, folder):
             rows = list(csv.DictReader(file))
         assert len(rows) > 0
         assert len(rows) == sum(len(np.unique(level)) - 1 for level in levels)
+        assert {row["prompt"] for row in rows} >= {"1", "2"}
 
 
 @pytest.mark.parametrize(

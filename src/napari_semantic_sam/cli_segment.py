@@ -33,8 +33,13 @@ def segment(
         list[Path], typer.Argument(help="TIFF, PNG or JPEG files, OME-Zarr folders.")
     ],
     output: Annotated[Path, typer.Option(help="Folder for the label images and tables.")],
-    points: Annotated[str, typer.Option(help='Clicks in pixels: "y,x;y,x"')] = "",
-    boxes: Annotated[str, typer.Option(help='Boxes in pixels: "y0,x0,y1,x1;…"')] = "",
+    points: Annotated[
+        list[str] | None, typer.Option(help='Clicks in pixels: "y,x;y,x"; may be given again.')
+    ] = None,
+    boxes: Annotated[
+        list[str] | None,
+        typer.Option(help='Boxes in pixels: "y0,x0,y1,x1;…"; may be given again.'),
+    ] = None,
     model: Model = "tiny",
     device: Device = "auto",
     channels: Channels = "",
@@ -105,7 +110,7 @@ def segment(
     from napari_semantic_sam.batch.guiding import Wishes
     from napari_semantic_sam.batch.object_scale import ObjectScale
     from napari_semantic_sam.batch.pictures import PictureOptions
-    from napari_semantic_sam.io.files import make_folder
+    from napari_semantic_sam.io.files import writable_folder
     from napari_semantic_sam.io.pairs import by_stem
 
     clicks = [(y, x) for y, x in _coordinates("--points", points, "y,x")]
@@ -131,7 +136,7 @@ def segment(
     if not (automatic or clicks or corners):
         raise UserError("Give at least one click or box by --points or --boxes, or --automatic.")
     by_stem(images)
-    make_folder(output)
+    writable_folder(output)
 
     predictor = load_predictor(model, device)
     if automatic:
@@ -166,7 +171,8 @@ def segment(
         raise typer.Exit(1)
 
 
-def _coordinates(option: str, text: str, form: str) -> list[tuple[float, ...]]:
+def _coordinates(option: str, texts: list[str] | None, form: str) -> list[tuple[float, ...]]:
+    text = ";".join(texts or [])
     try:
         rows = [tuple(map(float, row.split(","))) for row in text.split(";") if row.strip()]
     except ValueError:
@@ -190,5 +196,12 @@ def _tell_segmented(report: SegmentReport) -> None:
     for sentence in filter(None, (*report.skipped, report.error)):
         tell_error(sentence)
     if not report.error:
+        if not report.masks:
+            print(
+                f"Note: No mask was found in {report.image}; try other clicks, a box, or "
+                "--object-size.",
+                file=sys.stderr,
+            )
+        masks = "1 mask" if report.masks == 1 else f"{report.masks} masks"
         before = " (done before)" if report.done_before else ""
-        print(f"{report.image}: {report.masks} masks in {report.files[-1].parent}{before}")
+        print(f"{report.image}: {masks} in {report.files[-1].parent}{before}")

@@ -10,16 +10,20 @@ import pytest
 import tifffile
 import torch
 
+from napari_semantic_sam.batch.automatic import segment_everything
+from napari_semantic_sam.batch.finished import JOURNAL
 from napari_semantic_sam.batch.pictures import PictureOptions
 from napari_semantic_sam.batch.segment import segment_files
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference import Predictor, distinct_candidates
+from napari_semantic_sam.inference.automatic import AutomaticSettings
 from napari_semantic_sam.io.images import read_image, read_labels
 from napari_semantic_sam.model.config import PRESETS
 from napari_semantic_sam.model.semantic_sam import SemanticSAM
 
 POINTS = [(40, 50), (70, 30), (41, 50)]
 BOXES = [(10, 20, 60, 90)]
+EVERYTHING = AutomaticSettings((1, 3), spacing=64.0)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +72,7 @@ def test_level_images_and_table(tmp_path, predictor, picture):
     assert report.masks == len(origins)
     names = [f"cells_level{level}.tif" for level in range(1, 7)] + ["cells_masks.csv"]
     assert [path.name for path in report.files] == names
-    assert sorted(path.name for path in output.iterdir()) == names
+    assert sorted(path.name for path in output.iterdir()) == [*names, JOURNAL]
     for level, path in enumerate(report.files[:-1], 1):
         np.testing.assert_array_equal(read_labels(path), levels[level - 1])
 
@@ -125,7 +129,7 @@ def test_bad_files_are_named_and_the_others_go_on(tmp_path, predictor, picture):
         assert expected in sentences[path]
         assert sentences[path].count(str(path)) == (1 if expected else 0)
         assert "\n" not in sentences[path]
-    assert {path.name.split("_")[0] for path in output.iterdir()} == {"cells"}
+    assert {path.name.split("_")[0] for path in output.iterdir()} == {"cells", JOURNAL}
 
 
 def test_pictures_of_the_same_name_are_refused_before_anything_is_written(
@@ -206,3 +210,23 @@ def test_a_second_run_replaces_the_first(tmp_path, predictor, picture):
     levels, _ = expected_levels(predictor, picture, POINTS[:1], ())
     for level, path in enumerate(again.files[:-1], 1):
         np.testing.assert_array_equal(read_labels(path), levels[level - 1])
+
+
+def test_results_of_clicks_are_guarded_like_others(tmp_path, predictor, picture):
+    output = tmp_path / "out"
+    (clicked,) = segment_files([picture], predictor, [(40, 50)], [], output)
+    assert segment_files([picture], predictor, [(40, 50)], [], output)[0].done_before
+    (everything,) = segment_everything([picture], predictor, EVERYTHING, output)
+    written = {path.name for path in everything.files}
+    assert {path.name for path in output.iterdir()} == {*written, JOURNAL}
+    (again,) = segment_files([picture], predictor, [(40, 50)], [], output)
+    assert not again.done_before
+    assert {path.name for path in output.iterdir()} == {*(f.name for f in clicked.files), JOURNAL}
+    mine = np.full((8, 8), 77, np.uint8)
+    tifffile.imwrite(again.files[0], mine)
+    for reports in (
+        segment_everything([picture], predictor, EVERYTHING, output),
+        segment_files([picture], predictor, [(70, 30)], [], output),
+    ):
+        assert f"because {again.files[0]} was changed since" in reports[0].error
+    np.testing.assert_array_equal(tifffile.imread(again.files[0]), mine)

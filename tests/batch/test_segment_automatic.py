@@ -10,7 +10,8 @@ import pytest
 import tifffile
 from automatic_stub import KnowingPredictor, cells_with_nuclei
 
-from napari_semantic_sam.batch.automatic import JOURNAL, segment_everything
+from napari_semantic_sam.batch.automatic import segment_everything
+from napari_semantic_sam.batch.finished import JOURNAL
 from napari_semantic_sam.batch.object_scale import ObjectScale
 from napari_semantic_sam.batch.pictures import PictureOptions
 from napari_semantic_sam.errors import UserError

@@ -12,6 +12,7 @@ from seeing_stub import SeeingPredictor, bright, settings
 
 from napari_semantic_sam.batch import automatic
 from napari_semantic_sam.batch.automatic import segment_everything
+from napari_semantic_sam.batch.finished import JOURNAL
 from napari_semantic_sam.batch.output import Output
 from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.inference.automatic import canvas
@@ -215,7 +216,7 @@ def test_a_plane_that_cannot_be_read_is_one_error(tmp_path, predictor):
     (path / "0" / "1.1").write_bytes(b"torn")
     (report,) = segment_everything([path], predictor, settings(), tmp_path / "out", form=SMALL)
     assert "could not be read" in report.error
-    assert {each.name for each in (tmp_path / "out").iterdir()} <= {automatic.JOURNAL}
+    assert {each.name for each in (tmp_path / "out").iterdir()} <= {JOURNAL}
 
 
 def test_an_unknown_form_is_one_sentence():

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import napari_semantic_sam
 from napari_semantic_sam.batch.files import SegmentReport, segment_each
+from napari_semantic_sam.batch.finished import FinishedPictures, fingerprint_of
 from napari_semantic_sam.batch.guiding import Wishes
 from napari_semantic_sam.batch.output import Output
 from napari_semantic_sam.batch.pictures import (
@@ -39,9 +35,6 @@ from napari_semantic_sam.inference.level_labels import COLUMNS, LevelLabels
 from napari_semantic_sam.inference.predictor import Predictor
 from napari_semantic_sam.io.files import make_folder
 from napari_semantic_sam.io.pairs import by_stem
-
-JOURNAL = "automatic.jsonl"
-"""In the output folder: a line for each finished picture, how it was segmented and its masks."""
 
 _EVERYTHING = Wishes()
 _AUTO = Output()
@@ -110,8 +103,8 @@ def segment_everything(
         raise UserError("Give at least one picture.")
     wishes.check()
     folder = make_folder(output)
-    journal = _Journal(folder / JOURNAL)
-    job = _Job(predictor, settings, options, wishes, measure, link, form, folder, journal)
+    finished = FinishedPictures(folder)
+    job = _Job(predictor, settings, options, wishes, measure, link, form, folder, finished)
     return segment_each(pictures, job.segment, progress)
 
 
@@ -127,41 +120,16 @@ class _Job:
     link: bool
     form: Output
     folder: Path
-    journal: _Journal
+    finished: FinishedPictures
 
     def segment(self, stem: str, path: Path) -> SegmentReport:
         """Segment one picture, or find out that it is done."""
-        print_of = self._fingerprint(path)
-        before = self.journal.known(stem)
-        facts = {name: self._facts(name) for name in before.files}
-        changed = [name for name in facts if facts[name] and facts[name] != before.files[name]]
-        if before.fingerprint == print_of != "" and all(facts.values()):
-            targets = tuple(self.folder / name for name in before.files)
-            notices = tuple(f"{self.folder / name} was changed and stays so." for name in changed)
-            return SegmentReport(path, targets, before.masks, done_before=True, notices=notices)
-        if changed:
-            raise UserError(
-                f"{path} is not segmented again, because {self.folder / changed[0]} was changed "
-                "since; rename it, or give another output folder."
-            )
-        present = {name for name in facts if facts[name]}
-        with open_picture(path, self.options) as picture:
-            report = self._segment(path, picture, lambda name: self.folder / f"{stem}_{name}")
-        files = {file.name: self._facts(file.name) for file in report.files}
-        for name in present - files.keys():  # beside the new ones they would contradict them
-            _remove(self.folder / name)
-        # What was left out is tried anew, into files that are known to be ours.
-        self.journal.add(stem, _Done("" if report.skipped else print_of, report.masks, files))
-        return report
 
-    def _facts(self, name: str) -> tuple[int, ...]:
-        """Return what tells whether a written file is still the same; nothing if it is gone."""
-        path = self.folder / name
-        try:
-            found = [each.stat() for each in (path, *path.rglob("*"))]
-        except OSError:
-            return ()
-        return (sum(each.st_size for each in found), max(each.st_mtime_ns for each in found))
+        def anew() -> SegmentReport:
+            with open_picture(path, self.options) as picture:
+                return self._segment(path, picture, lambda name: self.folder / f"{stem}_{name}")
+
+        return self.finished.segment(stem, path, self._fingerprint(path), anew)
 
     def _segment(
         self, path: Path, picture: Picture, target: Callable[[str], Path]
@@ -214,17 +182,7 @@ class _Job:
         return guide, None if wished is None else wished.scale
 
     def _fingerprint(self, path: Path) -> str:
-        """Tell whether a picture and how it is segmented are the same as in an earlier run."""
-        try:
-            files = [path] if path.is_file() else sorted(path.rglob("*"))
-            files += [self.wishes.region] if self.wishes.region else []
-            facts = [(each.stat().st_size, each.stat().st_mtime_ns) for each in files]
-        except OSError:  # reading it will say it better
-            return ""
         how = [
-            napari_semantic_sam.__version__,
-            str(path.resolve()),
-            facts,
             self.predictor.model.checkpoint_hash,
             asdict(self.settings),
             asdict(self.options),
@@ -233,68 +191,4 @@ class _Job:
             self.link,
             asdict(self.form),
         ]
-        return hashlib.sha256(json.dumps(how).encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class _Done:
-    """How a picture was segmented, the number of its masks, and its files as they were written."""
-
-    fingerprint: str = ""
-    masks: int = 0
-    files: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-
-
-class _Journal:
-    """Which pictures are done; lines that cannot be read count for nothing."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._done: dict[str, _Done] = {}
-        if not path.is_file():
-            return
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                entry = json.loads(line)
-                self._done[entry["picture"]] = _Done(
-                    entry["fingerprint"],
-                    int(entry["masks"]),
-                    {name: tuple(facts) for name, facts in entry["files"].items()},
-                )
-            # A run that was cut off ends within a line.
-            except (ValueError, KeyError, TypeError, AttributeError):
-                continue
-
-    def known(self, stem: str) -> _Done:
-        """Return how a picture was segmented last."""
-        return self._done.get(stem, _Done())
-
-    def add(self, stem: str, done: _Done) -> None:
-        """Note that a picture is done.
-
-        Raises
-        ------
-        UserError
-            If the file cannot be written.
-        """
-        self._done[stem] = done
-        entry = {"picture": stem, **asdict(done)}
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write("\n" * _ends_within_a_line(self._path) + json.dumps(entry) + "\n")
-        except OSError as error:
-            raise UserError(f"{self._path} could not be written ({error.strerror}).") from error
-
-
-def _remove(path: Path) -> None:
-    """Remove a file, or a folder that is one; what cannot be removed stays."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-        return
-    with suppress(OSError):
-        path.unlink()
-
-
-def _ends_within_a_line(path: Path) -> bool:
-    content = path.read_bytes()
-    return bool(content) and not content.endswith(b"\n")
+        return fingerprint_of(path, filter(None, [self.wishes.region]), ["automatic", *how])

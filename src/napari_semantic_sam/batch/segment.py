@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_semantic_sam.batch.files import SegmentReport, segment_each
+from napari_semantic_sam.batch.finished import FinishedPictures, fingerprint_of
 from napari_semantic_sam.batch.pictures import AS_THE_FILES_SAY, PictureOptions, open_picture
 from napari_semantic_sam.batch.planes import PlaneResult, segment_planes
 from napari_semantic_sam.batch.tables import MASKS, Table
@@ -43,7 +44,8 @@ def segment_files(
     masks of each prompt go to their levels, into what earlier prompts left free. Of a
     stack every plane is segmented by itself, and a plane that cannot be is reported and has
     no labels. A picture that cannot be segmented is reported and leaves nothing behind, and
-    earlier results of it as they were; the others go on.
+    earlier results of it as they were; the others go on. Earlier results in the folder are
+    treated as `segment_everything` treats them.
 
     Parameters
     ----------
@@ -69,15 +71,21 @@ def segment_files(
     if not pictures or not (len(points) or len(boxes)):
         raise UserError("Give at least one picture and at least one click or box.")
     folder = make_folder(output)
+    finished = FinishedPictures(folder)
+    prompts = [[list(map(float, each)) for each in some] for some in (points, boxes)]
+    how = ["prompts", predictor.model.checkpoint_hash, asdict(options), prompts]
 
     def segment(stem: str, path: Path) -> SegmentReport:
-        with open_picture(path, options) as picture:
-            return segment_planes(
-                path,
-                picture,
-                lambda plane: _segment(plane, predictor, points, boxes, options),
-                lambda name: folder / f"{stem}_{name}",
-            )
+        def anew() -> SegmentReport:
+            with open_picture(path, options) as picture:
+                return segment_planes(
+                    path,
+                    picture,
+                    lambda plane: _segment(plane, predictor, points, boxes, options),
+                    lambda name: folder / f"{stem}_{name}",
+                )
+
+        return finished.segment(stem, path, fingerprint_of(path, (), how), anew)
 
     return segment_each(pictures, segment, progress)
 
