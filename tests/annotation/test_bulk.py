@@ -157,6 +157,16 @@ def test_many_labels_are_taken_back_bit_by_bit():
     assert len(areas(session)) == len(boxes)
 
 
+def test_few_but_large_labels_are_taken_back_bit_by_bit():
+    shape = (1600, 1600)
+    session = AnnotationSession(LevelLabels(shape))
+    add(session, labels_of([(0, 0, 1500, 750), (0, 750, 1500, 1500)], shape=shape))
+    session.undo()
+    assert session.is_writing
+    session.settle()
+    assert not areas(session)
+
+
 def test_labels_that_cannot_be_counted_leave_all_as_it_was(session):
     array = np.zeros(SHAPE, np.uint8)
     array[0, 0] = 250

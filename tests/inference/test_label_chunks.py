@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from napari_semantic_sam.inference import label_arrays, label_chunks
-from napari_semantic_sam.inference.label_chunks import ChunkedLabels, copy_of_plane, occupied
+from napari_semantic_sam.inference.label_chunks import (
+    ChunkedLabels,
+    copy_of_plane,
+    hold_the_same,
+    occupied,
+)
 from napari_semantic_sam.inference.level_labels import LabelRow, LevelLabels
 
 
@@ -107,3 +112,19 @@ def test_levels_of_large_planes_are_in_blocks(monkeypatch):
     labels.paste(4, (0, 0, 1, 1), np.array([[300]]))
     assert labels.store(4).dtype.itemsize > 1
     assert labels.array(4)[1, 0, 0] == 300
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (3, 20, 30)])
+def test_labels_are_compared_where_there_are_any(shape):
+    array = np.zeros(shape, np.int32)
+    array[..., 3:6, 2:9] = 5
+    more, other = array.copy(), array.copy()
+    more[..., 15:18, 20:25] = 1
+    other[..., 4, 4] = 6
+    for one in (array, ChunkedLabels.of(array)):
+        for same in (array.astype(np.uint8), ChunkedLabels.of(array)):
+            assert hold_the_same(one, same)
+        for different in (more, other, np.zeros_like(array), array[..., 1:]):
+            for each in (different, ChunkedLabels.of(different)):
+                assert not hold_the_same(one, each)
+                assert not hold_the_same(each, one)

@@ -14,6 +14,7 @@ from panel_actions import CELLS, messages
 from qtpy.QtCore import QThreadPool
 
 from napari_semantic_sam.annotation import journal_header
+from napari_semantic_sam.inference.level_labels import LevelLabels
 from napari_semantic_sam.inference.tiles import ObjectSize
 
 
@@ -171,6 +172,24 @@ def test_labels_on_the_screen_are_not_put_aside(annotator, crashed, qtbot):
     assert annotator.session is session
     assert session.levels.rows(2)
     assert annotator.keeper.offer is not None
+
+
+def test_labels_on_the_screen_that_the_journal_knows_are_restored(
+    annotator, crashed, viewer, qtbot, monkeypatch
+):
+    """Without a copy of a whole level, for which large pictures have no room."""
+    start(annotator, qtbot)
+    offered(annotator, qtbot)
+    click(annotator, qtbot, 20, 30)
+    annotator.keep()
+    np.testing.assert_array_equal(annotator.session.levels.array(2), crashed["nuclei"])
+
+    def refuse(levels, level):
+        raise AssertionError("a whole level was copied")
+
+    monkeypatch.setattr(LevelLabels, "array", refuse)
+    session = restore(annotator, qtbot)
+    assert labels_of(session) == crashed["rows"]
 
 
 def test_a_journal_that_cannot_be_written_does_not_stop_the_work(

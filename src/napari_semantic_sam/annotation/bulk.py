@@ -10,6 +10,7 @@ from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import find_objects
 
 from napari_semantic_sam.annotation.changes import LabelsChange
 from napari_semantic_sam.annotation.commit import CommitRule
@@ -25,6 +26,7 @@ _TILE = 256
 """Pixels: labels whose boxes begin in one tile of this side are written together."""
 _LABELS_AT_ONCE = 100
 _MANY_LABELS = 300
+_MANY_PIXELS = 2**21
 
 Counts = npt.NDArray[np.intp]
 
@@ -153,9 +155,11 @@ class Writing:
         if self._rule == "fill":
             count = len(patch.rows)
             shrunk = _count(free, count) < _count(patch.numbers, count)
-            for number in np.flatnonzero(shrunk) + 1:
-                own = free == number
-                free[own & ~largest_piece(own)] = 0
+            # Each in its own surroundings: a patch may hold a hundred of them.
+            for number, place in enumerate(find_objects(free, count), start=1):
+                if shrunk[number - 1] and place is not None:
+                    own = free[place] == number
+                    free[place][own & ~largest_piece(own)] = 0
         return free
 
     def _number(self, patch: Patch, key: tuple[int, int]) -> int:
@@ -197,10 +201,12 @@ class Applying:
         return change.level
 
 
-def has_many_labels(changes: Sequence[LabelsChange]) -> bool:
+def takes_long(changes: Sequence[LabelsChange]) -> bool:
     """Whether changes are better made one by one."""
     labels = sum(len(each.rows_before) + len(each.rows_after) for each in changes)
-    return len(changes) > 1 and labels > _MANY_LABELS
+    windows = [each.window for each in changes if each.window]
+    pixels = sum((y1 - y0) * (x1 - x0) for y0, x0, y1, x1 in windows)
+    return len(changes) > 1 and (labels > _MANY_LABELS or pixels > _MANY_PIXELS)
 
 
 def _count(numbers: LabelArray, labels: int) -> Counts:

@@ -144,9 +144,11 @@ def _around_prompts(
     pixels = [pixel for prompt in prompts if prompt.positive for pixel in _pixels(prompt)]
     if not pixels:
         return largest_piece(free)
-    pieces, _ = pieces_of(free)
+    pieces, count = pieces_of(free)
     held = {_at(pieces, y - origin[0], x - origin[1]) for y, x in pixels} - {0}
-    return np.isin(pieces, list(held))
+    is_held = np.zeros(count + 1, dtype=bool)
+    is_held[list(held)] = True
+    return is_held[pieces]
 
 
 def _pixels(prompt: Prompt) -> list[tuple[int, int]]:

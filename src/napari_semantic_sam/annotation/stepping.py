@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from napari_semantic_sam.annotation.bulk import Applying, Patch, Writing, has_many_labels
+from napari_semantic_sam.annotation.bulk import Applying, Patch, Writing, takes_long
 from napari_semantic_sam.annotation.changes import Change, LabelsChange, Step
 from napari_semantic_sam.annotation.commit import KeepOptions
 from napari_semantic_sam.annotation.edits import Edits
@@ -160,7 +160,7 @@ class Stepping:
         if changes:
             self.settle()
             self._writing = Applying(self.levels, changes)
-            if not has_many_labels(changes):
+            if not takes_long(changes):
                 with self.levels.parents_at_end():
                     self.settle()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from threading import Thread
 
-import numpy as np
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QObject, Signal
 
@@ -31,6 +31,7 @@ from napari_semantic_sam.annotation.recording import (
 )
 from napari_semantic_sam.annotation.session import AnnotationSession
 from napari_semantic_sam.errors import UserError
+from napari_semantic_sam.inference.label_chunks import hold_the_same
 from napari_semantic_sam.inference.level_labels import LevelLabels
 from napari_semantic_sam.widgets.preferences import journal_folder
 from napari_semantic_sam.widgets.worker import Job
@@ -190,10 +191,13 @@ class JournalKeeper(QObject):
         assert self._recorded
         present, wanted = self._recorded.session.levels, restored.session.levels
         for level in present.levels:
-            array = present.array(level)
-            known = [each.array for each in _whole_levels(restored.recording, level)]
-            known += [wanted.array(level)] if level in wanted.levels else []
-            if array.any() and not any(np.array_equal(array, each) for each in known):
+            if not present.occupied(level):
+                continue
+            # What it ends with first: to unpack the others takes time.
+            known = [wanted.store(level)] if level in wanted.levels else []
+            begun = (each.array for each in _whole_levels(restored.recording, level))
+            store = present.store(level)
+            if not any(hold_the_same(store, each) for each in chain(known, begun)):
                 raise UserError(_UNKNOWN_LABELS.format(image=self._recorded.request.name))
 
     def _set_offer(self, offer: Unfinished | None) -> None:
