@@ -305,3 +305,17 @@ def test_the_description_of_a_zarr_may_be_torn(tmp_path):
 )
 def test_the_pixel_size_is_a_length_in_micrometres(sizes, units, pixel_size):
     assert Scale(sizes, units).pixel_size == pytest.approx(pixel_size)
+
+
+@pytest.mark.parametrize(
+    ("options", "axes"),
+    [
+        ({"photometric": "minisblack", "planarconfig": "contig"}, ("Y", "X", "C")),
+        ({"photometric": "rgb", "extrasamples": ["unassalpha"]}, ("Y", "X", "S")),
+    ],
+)
+def test_four_greys_of_a_pixel_are_channels_and_colours_are_not(tmp_path, options, axes):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((20, 30, 4), np.uint16), **options)
+    with open_image(path) as opened:
+        assert opened.names == axes

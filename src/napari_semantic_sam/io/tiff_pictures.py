@@ -45,7 +45,7 @@ def open_tiff(path: Path, stack: ExitStack) -> OpenedImage:
         missing = [each for each in complaints if MISSING_FILE in each]
         if len(missing) < len(complaints) or _is_cut_off(series):
             raise damaged(path)
-        axes = series.axes
+        axes = series.axes.replace("S", "C") if _are_channels(series) else series.axes
         return OpenedImage(
             path,
             levels,
@@ -79,6 +79,17 @@ def _open_level(path: Path, series: tifffile.TiffPageSeries, number: int, stack:
         return level.asarray()
     store = stack.enter_context(series.aszarr(level=number))
     return zarr.open_array(store, mode="r")
+
+
+def _are_channels(series: tifffile.TiffPageSeries) -> bool:
+    """Tell whether the samples of a pixel are four or more shades of grey, none transparency."""
+    import tifffile
+
+    page = series.keyframe
+    greys = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
+    unknown = (tifffile.EXTRASAMPLE.UNSPECIFIED,)
+    plain = all(sample in unknown for sample in page.extrasamples)
+    return page.samplesperpixel > 3 and page.photometric in greys and plain
 
 
 def _is_cut_off(series: tifffile.TiffPageSeries) -> bool:
