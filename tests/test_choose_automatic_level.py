@@ -49,7 +49,7 @@ def checkpoint(tmp_path):
 
 @pytest.fixture
 def folders(tmp_path):
-    """Three pictures, of which training would hold out two."""
+    """Ten pictures, of which training would hold out two."""
     truth = cells_with_nuclei((100, 500))[0]
     stems = (f"picture_{number}" for number in range(1000))
     held_out, trained_on = [], []
@@ -57,7 +57,7 @@ def folders(tmp_path):
         (trained_on if zlib.crc32(stem.encode()) % 20 else held_out).append(stem)
     for name, array in (("images", truth * 20), ("masks", truth)):
         (tmp_path / name).mkdir()
-        for stem in (*held_out[:2], trained_on[0]):
+        for stem in (*held_out[:2], *trained_on[:8]):
             imwrite(tmp_path / name / f"{stem}.tif", array.astype(np.uint16))
     return tmp_path / "images", tmp_path / "masks", held_out[:2]
 

@@ -198,7 +198,7 @@ def _tell_segmented(report: SegmentReport) -> None:
     if not report.error:
         if not report.masks:
             print(
-                f"Note: No mask was found in {report.image}; try other clicks, a box, or "
+                f"Note: No mask was found in {report.image}; say how large its objects are with "
                 "--object-size.",
                 file=sys.stderr,
             )
