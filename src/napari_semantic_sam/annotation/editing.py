@@ -17,7 +17,7 @@ from napari_semantic_sam.inference.label_chunks import Stored, within
 from napari_semantic_sam.inference.label_parts import PlaneIndex
 from napari_semantic_sam.inference.label_runs import LabelArray, slices_of
 from napari_semantic_sam.inference.level_labels import LabelRow
-from napari_semantic_sam.inference.pieces import centre_pixel
+from napari_semantic_sam.inference.pieces import inner_pixel
 from napari_semantic_sam.inference.prompt import Prompt
 from napari_semantic_sam.inference.results import Box, CroppedMask
 
@@ -69,7 +69,7 @@ class LabelEditing(Stepping):
 
     def label_prompt(self, level: int, index: int) -> Prompt:
         """Return the prompt that asks to refine a label."""
-        centre = centre_pixel(self.mask_of(level, index))
+        centre = inner_pixel(self.mask_of(level, index))
         return Prompt("label", tuple(map(float, (level, index, *centre))))
 
     def delete(self, level: int, index: int) -> None:
