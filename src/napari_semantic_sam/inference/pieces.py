@@ -54,7 +54,7 @@ def inner_pixel(mask: CroppedMask) -> tuple[int, int]:
     step = -(-max(mask.crop.shape) // _MOST_CELLS)
     rows, columns = (size // step for size in mask.crop.shape)
     cells = mask.crop[: rows * step, : columns * step].reshape(rows, step, columns, step)
-    full = cells.all(axis=(1, 3))
+    full: BoolArray = np.logical_and.reduce(cells, axis=(1, 3))
     if step == 1 or not full.any():
         return centre_pixel(mask)
     y0, x0 = mask.box[:2]
