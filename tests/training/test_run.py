@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from safetensors.torch import load_file
 
 from napari_semantic_sam import Predictor, load_model
@@ -16,6 +17,7 @@ from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.model.checkpoint import save_checkpoint
 from napari_semantic_sam.model.loading import describe
 from napari_semantic_sam.training.config import OptimiserConfig, read_config, with_changes
+from napari_semantic_sam.training.data import PromptedImages
 from napari_semantic_sam.training.run import STATE_FILE, train
 
 RECIPE = {
@@ -262,3 +264,18 @@ def test_a_full_disk_is_said_and_what_was_written_before_stays(trained, capfd):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert f"{STATE_FILE} could not be written" in capfd.readouterr().err
+
+
+def test_what_a_worker_finds_wrong_is_one_sentence(tmp_path, monkeypatch):
+    dots = np.zeros((90, 110), np.uint8)
+    dots[::9, ::11] = np.arange(1, 101).reshape(10, 10)
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(dots).save(tmp_path / name / "a.png")
+    sources = [{"kind": "folder", "images": "images", "masks": ["masks"], "zoom": [1, 1]}]
+    data = RECIPE["data"] | {"sources": sources, "workers": 1}
+    monkeypatch.setattr(PromptedImages, "check", lambda stream: None)  # as if it had been lucky
+    with pytest.raises(UserError) as error:
+        train(recipe(tmp_path, data=data), tmp_path, output=tmp_path / "out", max_minutes=0.05)
+    assert "show no object of at least" in str(error.value)
+    assert "\n" not in str(error.value)

@@ -55,8 +55,10 @@ class Batch:
         )
 
 
-class PromptedImages(IterableDataset[Batch]):
+class PromptedImages(IterableDataset[Batch | UserError]):
     """Batches drawn at random from several sources, without end.
+
+    In a worker process it ends with the UserError of a source that cannot be used.
 
     Parameters
     ----------
@@ -88,15 +90,25 @@ class PromptedImages(IterableDataset[Batch]):
         self.seed = tuple(seed)
         self.limit = limit
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch | UserError]:
         worker = get_worker_info()
         rng = np.random.default_rng([*self.seed, worker.id if worker else 0])
         count = 0
         while self.limit is None or count < self.limit:
-            wide = 2 if rng.random() < self.config.wide_share else 1
-            number = max(1, self.config.batch // wide**2)
-            yield self._collate([self._example(rng, wide) for _ in range(number)], wide)
+            try:
+                yield self._batch(rng)
+            except UserError as error:
+                if worker is None:
+                    raise
+                # Raised here, it would reach the main process as a text with a traceback.
+                yield error
+                return
             count += 1
+
+    def _batch(self, rng: np.random.Generator) -> Batch:
+        wide = 2 if rng.random() < self.config.wide_share else 1
+        number = max(1, self.config.batch // wide**2)
+        return self._collate([self._example(rng, wide) for _ in range(number)], wide)
 
     def _example(self, rng: np.random.Generator, wide: int) -> Example:
         source = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
@@ -179,7 +191,7 @@ def build_streams(
     )
 
 
-def build_loader(stream: PromptedImages, workers: int) -> DataLoader[Batch]:
+def build_loader(stream: PromptedImages, workers: int) -> DataLoader[Batch | UserError]:
     """Return a loader whose workers prepare whole batches."""
     return DataLoader(
         stream,

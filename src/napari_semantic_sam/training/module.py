@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor, nn
 
+from napari_semantic_sam.errors import UserError
 from napari_semantic_sam.model.semantic_sam import SemanticSAM
 from napari_semantic_sam.training.config import OptimiserConfig, TrainConfig, decisive
 from napari_semantic_sam.training.data import Batch
@@ -74,9 +75,17 @@ class TrainingModule(lightning.LightningModule):
         }
 
     def transfer_batch_to_device(
-        self, batch: Batch, device: torch.device, dataloader_idx: int
+        self, batch: Batch | UserError, device: torch.device, dataloader_idx: int
     ) -> Batch:
-        """Move a batch, which Lightning does not know how to."""
+        """Move a batch, which Lightning does not know how to.
+
+        Raises
+        ------
+        UserError
+            If there is none, because a worker found that a source cannot be used.
+        """
+        if isinstance(batch, UserError):
+            raise batch
         return batch.to(device)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
