@@ -20,8 +20,8 @@ from skimage.segmentation import felzenszwalb
 Labels = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
-_FINER = (8.0, 4.0, 2.0)
-_COARSER = (0.5, 0.25)
+_AROUND_MASKS = (8.0, 4.0, 2.0, 0.5, 0.25)
+_WITHOUT_MASKS = (8.0, 4.0, 2.0, 1.4, 1.0, 0.7, 0.5, 0.25)
 _FEWEST = 3
 """Regions of the coarsest level."""
 _TYPICAL_MASKS = 12
@@ -54,10 +54,9 @@ def region_levels(image: npt.NDArray[np.uint8], masks: Labels) -> list[Labels]:
     """
     leaves = _leaves(image, masks)
     graph = _RegionGraph(image, masks, leaves)
-    factors: tuple[float, ...] = (*_FINER, *_COARSER)
-    number = len(np.unique(masks))
+    factors, number = _AROUND_MASKS, len(np.unique(masks))
     if not masks.any():
-        factors, number = (*factors, 1.0), _TYPICAL_MASKS
+        factors, number = _WITHOUT_MASKS, _TYPICAL_MASKS
     wanted = {round(number * factor) for factor in factors}
     counts = sorted((each for each in wanted if each >= _FEWEST), reverse=True)
     return [roots[leaves] + 1 for roots in graph.cuts(counts)]

@@ -96,9 +96,8 @@ class FolderSource:
         farthest = size / (_LARGEST_VIEW * max(labels[0].shape))
         zoom = (max(self.config.zoom[0], farthest), max(self.config.zoom[1], farthest))
         view = random_view(labels, size, zoom, rng)
-        masks = _without_copies(
-            np.concatenate([label_masks(view.labels(level)) for level in labels])
-        )
+        # A region that outlasts several cuts is a target as often, as if several people had drawn it.
+        masks = np.concatenate([label_masks(view.labels(level)) for level in labels])
         pixels = random_look(view.image(image), rng)
         return make_record(pixels, masks, name=name)
 
@@ -252,12 +251,6 @@ def label_masks(labels: Labels) -> npt.NDArray[np.bool_]:
     values, areas = np.unique(labels, return_counts=True)
     kept = values[(values > 0) & (areas >= MIN_AREA)]
     return np.equal(labels[None], kept[:, None, None])
-
-
-def _without_copies(masks: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Keep one of several equal masks: a region may be the same on two levels."""
-    first = {mask.tobytes(): index for index, mask in reversed(list(enumerate(masks)))}
-    return masks[sorted(first.values())]
 
 
 def folder_sources(

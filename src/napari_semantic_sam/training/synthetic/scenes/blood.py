@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 def blood(rng: np.random.Generator, size: int) -> Draft:
     """White cells (cell > nucleus > lobe) on top of red cells (cell)."""
-    radius = min(log_uniform(rng, 9.0, 100.0), size * 0.42)
+    # half of them as close as pictures of single white cells are
+    radius = log_uniform(rng, 9.0, 100.0) if rng.random() < 0.5 else rng.uniform(45.0, 105.0)
+    radius = min(radius, size * 0.42)
     red, white, nuclei, lobes = Canvas(size), Canvas(size), Canvas(size), Canvas(size)
     _add_red(rng, red, radius * rng.uniform(0.45, 0.75))
     few = max(1, int(size**2 / (radius**2 * 4) * rng.uniform(0.05, 0.4)))
@@ -145,15 +147,15 @@ def _stain(
     haemoglobin = haemoglobin * coverage(red.depth, 1.5) * (1 - on_white)
     tone = per_object(rng, white.count, rng.uniform(0.15, 0.8), 0.3)[white.labels]
     plasma = tone * on_white * np.clip(1 + 0.2 * cloud + rng.uniform(0.05, 0.4) * grain, 0, 3)
-    dark = per_object(rng, nuclei.count, rng.uniform(0.9, 1.6), 0.15)[nuclei.labels]
+    dark = per_object(rng, nuclei.count, log_uniform(rng, 0.45, 1.6), 0.15)[nuclei.labels]
     chromatin = (
         dark * coverage(nuclei.depth, 2.0) * np.clip(1 + 0.18 * cloud + 0.15 * grain, 0.2, 3)
     )
-    colours = [
-        jittered(rng, (0.85, 0.6, 0.58), 0.07),
-        jittered(rng, (0.72, 0.66, 0.85), 0.08),
-        jittered(rng, (0.45, 0.2, 0.6), 0.08),
-    ]
+    of_chromatin = jittered(rng, (0.45, 0.2, 0.6), 0.08)
+    of_plasma = jittered(rng, (0.72, 0.66, 0.85), 0.08)
+    if rng.random() < 0.4:  # the plasma of some cells takes the stain of their nuclei
+        of_plasma += rng.uniform(0.0, 0.7) * (of_chromatin - of_plasma)
+    colours = [jittered(rng, (0.85, 0.6, 0.58), 0.07), of_plasma, of_chromatin]
     light = jittered(rng, (0.93, 0.9, 0.88), 0.05)
     image = stained([haemoglobin, plasma.astype(np.float32), chromatin], colours, light)
     return image.mean(-1) if rng.random() < 0.12 else image
