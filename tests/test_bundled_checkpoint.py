@@ -32,7 +32,7 @@ def test_it_is_small(predictor):
 def test_its_record_says_where_it_comes_from():
     metadata = describe("tiny")
     assert metadata.licence == "BSD-3-Clause"
-    assert metadata.provenance["seed"] == 0
+    assert metadata.provenance["seed"] == 6
     assert metadata.provenance["recipe"]["data"]["sources"]
     assert metadata.provenance["report"]["images"] > 0
     assert sorted(metadata.level_order) == list(range(6))

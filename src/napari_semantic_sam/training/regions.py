@@ -20,8 +20,8 @@ from skimage.segmentation import felzenszwalb
 Labels = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
-_AROUND_MASKS = (8.0, 4.0, 2.0, 0.5, 0.25)
-_WITHOUT_MASKS = (8.0, 4.0, 2.0, 1.4, 1.0, 0.7, 0.5, 0.25)
+_AROUND_MASKS: tuple[float, ...] = (8.0, 4.0, 2.0, 0.5, 0.25)
+_WITHOUT_MASKS: tuple[float, ...] = (8.0, 4.0, 2.0, 1.4, 1.0, 0.7, 0.5, 0.25)
 _FEWEST = 3
 """Regions of the coarsest level."""
 _TYPICAL_MASKS = 12
@@ -38,7 +38,7 @@ def region_levels(image: npt.NDArray[np.uint8], masks: Labels) -> list[Labels]:
     """Cut an image into nested regions, fine to coarse.
 
     Parts hold 8, 4 and 2 times as many regions as there are masks, groups a half and a quarter.
-    An image without any mask is cut as if it had a few, and into as many regions, too.
+    An image without any mask is cut as if it had a few, and into about as many regions, too.
 
     Parameters
     ----------
@@ -49,14 +49,14 @@ def region_levels(image: npt.NDArray[np.uint8], masks: Labels) -> list[Labels]:
     Returns
     -------
     list of (H, W) int32 arrays
-        Label images without background, five or (without masks) six; fewer if the image has too
-        few regions.
+        Label images without background, five or (without masks) eight; fewer if the image has
+        too few regions.
     """
     leaves = _leaves(image, masks)
     graph = _RegionGraph(image, masks, leaves)
-    factors, number = _AROUND_MASKS, len(np.unique(masks))
-    if not masks.any():
-        factors, number = _WITHOUT_MASKS, _TYPICAL_MASKS
+    has_masks = masks.any()
+    factors = _AROUND_MASKS if has_masks else _WITHOUT_MASKS
+    number = len(np.unique(masks)) if has_masks else _TYPICAL_MASKS
     wanted = {round(number * factor) for factor in factors}
     counts = sorted((each for each in wanted if each >= _FEWEST), reverse=True)
     return [roots[leaves] + 1 for roots in graph.cuts(counts)]

@@ -96,7 +96,7 @@ class FolderSource:
         farthest = size / (_LARGEST_VIEW * max(labels[0].shape))
         zoom = (max(self.config.zoom[0], farthest), max(self.config.zoom[1], farthest))
         view = random_view(labels, size, zoom, rng)
-        # A region that outlasts several cuts is a target as often, as if several people had drawn it.
+        # A region that outlasts several cuts is a target as often, as if several had drawn it.
         masks = np.concatenate([label_masks(view.labels(level)) for level in labels])
         pixels = random_look(view.image(image), rng)
         return make_record(pixels, masks, name=name)
