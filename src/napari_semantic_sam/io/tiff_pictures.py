@@ -87,9 +87,8 @@ def _are_channels(series: tifffile.TiffPageSeries) -> bool:
 
     page = series.keyframe
     greys = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
-    unknown = (tifffile.EXTRASAMPLE.UNSPECIFIED,)
-    plain = all(sample in unknown for sample in page.extrasamples)
-    return page.samplesperpixel > 3 and page.photometric in greys and plain
+    is_plain = all(each == tifffile.EXTRASAMPLE.UNSPECIFIED for each in page.extrasamples)
+    return page.samplesperpixel > 3 and page.photometric in greys and is_plain
 
 
 def _is_cut_off(series: tifffile.TiffPageSeries) -> bool:
